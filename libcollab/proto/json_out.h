@@ -1,0 +1,53 @@
+/*
+ * Writing canonical JSON (RFC 8785) straight into a buffer.
+ *
+ * Objects: the caller writes keys in canonical order (by UTF-16 code units; for ASCII keys that is
+ * strcmp order); json_key() puts the comma.  A writer is only a buffer: commas follow from the last
+ * byte written ('{', '[' or ':' need none).
+ */
+#ifndef COLLAB_PROTO_JSON_OUT_H
+#define COLLAB_PROTO_JSON_OUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* "s" with RFC 8785 escapes: \" \\ \b \t \n \f \r, other controls as \u00xx.  s is valid UTF-8. */
+void json_put_string(struct buf *out, const char *s, size_t len);
+
+/* A comma if one is needed here (for array elements written by hand). */
+void json_comma(struct buf *out);
+
+/* ,"key":   (the comma only where needed; key is plain ASCII and is not escaped) */
+void json_key(struct buf *out, const char *key);
+
+/* key and value. A NULL string writes nothing at all; json_opt_int writes nothing for -1. */
+void json_str(struct buf *out, const char *key, const char *s);
+void json_str_n(struct buf *out, const char *key, const char *s, size_t len);
+void json_int(struct buf *out, const char *key, int64_t n);
+void json_opt_int(struct buf *out, const char *key, int64_t n);
+void json_bool(struct buf *out, const char *key, bool b);
+void json_null_key(struct buf *out, const char *key);
+void json_time(struct buf *out, const char *key, int64_t time_ms); /* RFC 3339 text */
+
+/*
+ * Any JSON value, canonically: keys sorted by UTF-16 code units, numbers as ECMAScript prints them.
+ * Integers must lie within +-(2^53 - 1) (checked on input: json_in_range).
+ */
+void json_put_value(struct buf *out, const json_t *value);
+void json_value(struct buf *out, const char *key, const json_t *value); /* NULL: nothing */
+
+/* A double as ECMAScript's Number::toString prints it (RFC 8785 section 3.2.2.3). */
+void json_put_double(struct buf *out, double d);
+
+/*
+ * Whether every number in value can be told canonically (no integer beyond 2^53 - 1), and nesting
+ * is at most depth_max.  0, or ERR_BAD_FIELD in *e with the reason.
+ */
+int json_check_value(const json_t *value, int depth_max, const char *field, struct err *e);
+
+#endif
