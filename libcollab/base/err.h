@@ -32,6 +32,7 @@
 	X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 65, 0, "the body must be JSON")        \
 	X(HEADERS_TOO_LARGE, "headers_too_large", 431, 65, 0, "the request's headers are too large") \
 	X(EXPECTATION_FAILED, "expectation_failed", 417, 65, 0, "cannot meet this expectation")    \
+	X(UPGRADE_REQUIRED, "upgrade_required", 426, 65, 0, "this path wants a WebSocket handshake") \
 	X(REQUEST_TIMEOUT, "request_timeout", 408, 75, 1, "the request took too long")             \
 	/* identity and permission */                                                              \
 	X(UNAUTHENTICATED, "unauthenticated", 401, 77, 0, "not authenticated")                     \

@@ -72,9 +72,26 @@ static size_t lead_len(unsigned char a)
 size_t utf8_offset(const char *s, size_t len, size_t chars, size_t *left)
 {
 	size_t i = 0;
+	uint64_t word;
 
-	while (chars > 0 && i < len) {
-		i += lead_len((unsigned char)s[i]);
+	/* Eight bytes at a time: how many of them begin a code point. */
+	while (i + 8 <= len) {
+		uint64_t leads;
+
+		memcpy(&word, s + i, 8);
+		leads = (~word >> 7 | word >> 6) & UINT64_C(0x0101010101010101);
+		leads = leads * UINT64_C(0x0101010101010101) >> 56;
+		if (leads > chars)
+			break;
+		chars -= leads;
+		i += 8;
+	}
+	/* Whole words may have ended inside a code point: its rest belongs to what was counted. */
+	for (; i < len; i++) {
+		if (((unsigned char)s[i] & 0xc0) == 0x80)
+			continue;
+		if (chars == 0)
+			break;
 		chars--;
 	}
 	if (left)
