@@ -47,7 +47,7 @@ static struct op_part *part_for(struct op *op, enum op_kind kind)
 		return part;
 	if (op->len == op->cap) {
 		parts = cap <= SIZE_MAX / sizeof *parts ? realloc(op->parts, cap * sizeof *parts)
-							: NULL;
+		                                        : NULL;
 		if (!parts) {
 			op->error = ERR_NOMEM;
 			return NULL;
@@ -145,8 +145,8 @@ int op_check(const struct op *op, size_t chars, struct err *e)
 
 	if (reads > chars)
 		return err_set(e, ERR_BAD_DELTA,
-			       "the operation reaches over %zu characters, the text has %zu", reads,
-			       chars);
+		               "the operation reaches over %zu characters, the text has %zu", reads,
+		               chars);
 	return 0;
 }
 

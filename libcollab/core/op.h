@@ -6,10 +6,10 @@
  * operation in this struct is always normalised: no empty component, neighbours of one kind joined,
  * no trailing retain.
  *
- * The order of an insert and a delete at one place is kept, as the public type keeps it: both orders
- * give the same text, but they are not the same operation.  [{"d":1},"a"] inserts behind the deleted
- * character and ["a",{"d":1}] in front of it, and against another's insert there they transform
- * differently.  Whoever reorders diverges from those who do not.
+ * The order of an insert and a delete at one place is kept, as the public type keeps it: both
+ * orders give the same text, but they are not the same operation.  [{"d":1},"a"] inserts behind the
+ * deleted character and ["a",{"d":1}] in front of it, and against another's insert there they
+ * transform differently.  Whoever reorders diverges from those who do not.
  *
  * What always holds (tests/unit/test_op.c has these as properties):
  *   apply(apply(t, a), transform(b, a, RIGHT)) = apply(apply(t, b), transform(a, b, LEFT))   (TP1)
