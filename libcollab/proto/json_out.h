@@ -36,17 +36,25 @@ void json_time(struct buf *out, const char *key, int64_t time_ms); /* RFC 3339 t
 
 /*
  * Any JSON value, canonically: keys sorted by UTF-16 code units, numbers as ECMAScript prints them.
- * Integers must lie within +-(2^53 - 1) (checked on input: json_in_range).
+ * Numbers beyond +-(2^53 - 1) are written as the double nearest to them (json_check_value refuses
+ * those on input, so that nothing changes its value).
  */
 void json_put_value(struct buf *out, const json_t *value);
 void json_value(struct buf *out, const char *key, const json_t *value); /* NULL: nothing */
 
-/* A double as ECMAScript's Number::toString prints it (RFC 8785 section 3.2.2.3). */
+/*
+ * Members of an object, without braces, in canonical order: those whose keys sort after `after` and
+ * before `before` (NULL: no bound).  To write other members in their places among them.
+ */
+void json_put_members(struct buf *out, const json_t *object, const char *after, const char *before);
+
+/* A finite double as ECMAScript's Number::toString prints it (RFC 8785 section 3.2.2.3). */
 void json_put_double(struct buf *out, double d);
 
 /*
- * Whether every number in value can be told canonically (no integer beyond 2^53 - 1), and nesting
- * is at most depth_max.  0, or ERR_BAD_FIELD in *e with the reason.
+ * Whether every number in value can be told canonically and read back (none that is written as an
+ * integer lies beyond 2^53 - 1), and nesting is at most depth_max (a plain value has depth 0, an
+ * array or object one more than what is in it).  0, or ERR_BAD_FIELD in *e with `field`.
  */
 int json_check_value(const json_t *value, int depth_max, const char *field, struct err *e);
 

@@ -8,41 +8,40 @@
 #include "proto/json_out.h"
 
 /* A count of code points that no text can have is refused here, so that sums stay in range. */
-static int read_count(const json_t *j, const char *field, const char *what, size_t *chars,
-                      struct err *e)
+static int read_count(const json_t *j, const char *what, size_t *chars, struct err *e)
 {
 	double d = json_number_value(j);
 
 	if (!(d >= 0 && d <= UINT32_MAX))
-		return err_field(e, ERR_BAD_DELTA, field,
-		                 "a %s must be a number of characters, from 1 to 4294967295", what);
+		return err_set(e, ERR_BAD_DELTA,
+		               "a %s must be a number of characters, from 1 to 4294967295", what);
 	*chars = (size_t)d;
 	if ((double)*chars != d)
-		return err_field(e, ERR_BAD_DELTA, field, "a %s must be a whole number", what);
+		return err_set(e, ERR_BAD_DELTA, "a %s must be a whole number", what);
 	return 0;
 }
 
-static int read_delete(const json_t *j, const char *field, struct op *out, struct err *e)
+static int read_delete(const json_t *j, struct op *out, struct err *e)
 {
 	const json_t *d = json_object_get(j, "d");
 	size_t chars = 0;
 	int rc = 0;
 
 	if (!d || json_object_size(j) != 1)
-		return err_field(e, ERR_BAD_DELTA, field, "a delete is an object with one key, d");
+		return err_set(e, ERR_BAD_DELTA, "a delete is an object with one key, d");
 	if (json_is_string(d)) {
 		op_delete(out, utf8_chars(json_string_value(d), json_string_length(d)));
 		return 0;
 	}
 	if (!json_is_number(d))
-		return err_field(e, ERR_BAD_DELTA, field, "d must be a number or a string");
-	rc = read_count(d, field, "delete", &chars, e);
+		return err_set(e, ERR_BAD_DELTA, "d must be a number or a string");
+	rc = read_count(d, "delete", &chars, e);
 	if (!rc)
 		op_delete(out, chars);
 	return rc;
 }
 
-static int read_part(const json_t *j, const char *field, struct op *out, struct err *e)
+static int read_part(const json_t *j, struct op *out, struct err *e)
 {
 	size_t chars = 0;
 	int rc = 0;
@@ -50,7 +49,7 @@ static int read_part(const json_t *j, const char *field, struct op *out, struct 
 	switch (json_typeof(j)) {
 	case JSON_INTEGER:
 	case JSON_REAL:
-		rc = read_count(j, field, "retain", &chars, e);
+		rc = read_count(j, "retain", &chars, e);
 		if (!rc)
 			op_retain(out, chars);
 		return rc;
@@ -58,10 +57,10 @@ static int read_part(const json_t *j, const char *field, struct op *out, struct 
 		op_insert(out, json_string_value(j), json_string_length(j));
 		return 0;
 	case JSON_OBJECT:
-		return read_delete(j, field, out, e);
+		return read_delete(j, out, e);
 	default:
-		return err_field(e, ERR_BAD_DELTA, field,
-		                 "a component must be a number, a string or {\"d\":…}");
+		return err_set(e, ERR_BAD_DELTA,
+		               "a component must be a number, a string or {\"d\":…}");
 	}
 }
 
@@ -74,11 +73,11 @@ int op_from_json(const json_t *j, struct op *out, struct err *e)
 	op_clear(out);
 	if (!json_is_array(j))
 		return err_field(e, ERR_BAD_DELTA, "delta", "a delta must be an array");
-	json_array_foreach(j, i, part) {
-		char field[32];
-
-		(void)snprintf(field, sizeof field, "delta[%zu]", i); /* it fits */
-		rc = read_part(part, field, out, e);
+	json_array_foreach(j, i, part)
+	{
+		rc = read_part(part, out, e);
+		if (rc && e)
+			(void)snprintf(e->field, sizeof e->field, "delta[%zu]", i); /* it fits */
 		if (rc)
 			return rc;
 	}

@@ -20,8 +20,8 @@
 
 /*
  * *out (initialised by the caller, emptied here) = the operation that j says.  Whether it fits a
- * text is op_check's to say.  ERR_BAD_DELTA with the field "delta" or "delta[i]"; ERR_TOO_LARGE when
- * it inserts more than *out may hold; ERR_NOMEM.
+ * text is op_check's to say.  ERR_BAD_DELTA with the field "delta" or "delta[i]"; ERR_TOO_LARGE
+ * when it inserts more than *out may hold; ERR_NOMEM.
  */
 int op_from_json(const json_t *j, struct op *out, struct err *e);
 

@@ -1,0 +1,336 @@
+/* Canonical JSON (RFC 8785) into a buffer. */
+#include "proto/json_out.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rfc3339.h"
+
+/* The greatest integer of which a double knows its neighbours: 2^53 - 1. */
+#define SAFE_INTEGER_MAX INT64_C(9007199254740991)
+
+/* The byte in each of a word's eight places. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+enum { KEYS_ON_STACK = 24 };
+
+/* Whether JSON has no way to write the byte but an escape. */
+static inline bool needs_escape(unsigned char c)
+{
+	return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Whether any byte of the word is zero (exact as a predicate; the borrow only spreads upwards). */
+static inline bool any_zero(uint64_t w)
+{
+	return (w - EACH(0x01)) & ~w & EACH(0x80);
+}
+
+/* How many bytes from p on need no escape. */
+static size_t clean_run(const char *p, size_t len)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= len; i += 8) {
+		uint64_t w;
+
+		memcpy(&w, p + i, 8);
+		if (((w - EACH(0x20)) & ~w & EACH(0x80)) || any_zero(w ^ EACH('"')) ||
+		    any_zero(w ^ EACH('\\')))
+			break;
+	}
+	while (i < len && !needs_escape((unsigned char)p[i]))
+		i++;
+	return i;
+}
+
+static void put_escape(struct buf *out, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char letters[0x20] = {
+		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+	char esc[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
+	if (c >= 0x20)
+		esc[1] = (char)c; /* a quote or a backslash */
+	else if (letters[c])
+		esc[1] = letters[c];
+	buf_put(out, esc, esc[1] == 'u' ? 6 : 2);
+}
+
+void json_put_string(struct buf *out, const char *s, size_t len)
+{
+	size_t i = clean_run(s, len);
+
+	if (i == len && !buf_reserve(out, len + 2)) {
+		/* Nothing to escape, as nearly always: one reservation, one copy. */
+		char *p = out->p + out->len;
+
+		p[0] = '"';
+		if (len)
+			memcpy(p + 1, s, len);
+		p[len + 1] = '"';
+		p[len + 2] = '\0';
+		out->len += len + 2;
+		return;
+	}
+	buf_putc(out, '"');
+	buf_put(out, s, i);
+	while (i < len) {
+		size_t run;
+
+		put_escape(out, (unsigned char)s[i++]);
+		run = clean_run(s + i, len - i);
+		buf_put(out, s + i, run);
+		i += run;
+	}
+	buf_putc(out, '"');
+}
+
+/* Whether what comes next is the first thing in its object, array or buffer, or a key's value. */
+static inline bool at_start(const struct buf *out)
+{
+	char last = out->len ? out->p[out->len - 1] : '{';
+
+	return last == '{' || last == '[' || last == ':';
+}
+
+void json_comma(struct buf *out)
+{
+	if (!at_start(out))
+		buf_putc(out, ',');
+}
+
+void json_key(struct buf *out, const char *key)
+{
+	size_t len = strlen(key);
+	char *p = NULL;
+
+	if (buf_reserve(out, len + 4))
+		return;
+	p = out->p + out->len;
+	if (!at_start(out))
+		*p++ = ',';
+	*p++ = '"';
+	memcpy(p, key, len);
+	p += len;
+	*p++ = '"';
+	*p++ = ':';
+	*p = '\0';
+	out->len = (size_t)(p - out->p);
+}
+
+void json_str_n(struct buf *out, const char *key, const char *s, size_t len)
+{
+	if (!s)
+		return;
+	json_key(out, key);
+	json_put_string(out, s, len);
+}
+
+void json_str(struct buf *out, const char *key, const char *s)
+{
+	if (s)
+		json_str_n(out, key, s, strlen(s));
+}
+
+void json_int(struct buf *out, const char *key, int64_t n)
+{
+	json_key(out, key);
+	buf_put_i64(out, n);
+}
+
+void json_opt_int(struct buf *out, const char *key, int64_t n)
+{
+	if (n != -1)
+		json_int(out, key, n);
+}
+
+void json_bool(struct buf *out, const char *key, bool b)
+{
+	json_key(out, key);
+	buf_puts(out, b ? "true" : "false");
+}
+
+void json_null_key(struct buf *out, const char *key)
+{
+	json_key(out, key);
+	buf_puts(out, "null");
+}
+
+void json_time(struct buf *out, const char *key, int64_t time_ms)
+{
+	char text[1 + RFC3339_LEN + 1] = "\"";
+
+	rfc3339_format(time_ms, text + 1);
+	text[1 + RFC3339_LEN] = '"'; /* in place of the NUL */
+	json_key(out, key);
+	buf_put(out, text, sizeof text);
+}
+
+/*
+ * The order of two keys by UTF-16 code units.  It is that of the UTF-8 bytes, but for characters
+ * above U+FFFF: their surrogates (U+D800…) come before U+E000…U+FFFF, their lead bytes (F0…) after
+ * those of these (EE, EF).
+ */
+static int key_order(const char *a, const char *b)
+{
+	unsigned char p, q;
+
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	p = (unsigned char)*a;
+	q = (unsigned char)*b;
+	if (p >= 0xee && q >= 0xee && (p >= 0xf0) != (q >= 0xf0))
+		return p >= 0xf0 ? -1 : 1;
+	return (p > q) - (p < q);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return key_order(*(const char *const *)a, *(const char *const *)b);
+}
+
+void json_put_members(struct buf *out, const json_t *object, const char *after, const char *before)
+{
+	const char *on_stack[KEYS_ON_STACK];
+	const char **keys = on_stack;
+	size_t len = json_object_size(object), n = 0;
+	const char *key = NULL;
+	json_t *value = NULL;
+
+	if (len > KEYS_ON_STACK)
+		keys = malloc(len * sizeof *keys);
+	if (!keys) {
+		out->error = out->error ? out->error : ERR_NOMEM;
+		return;
+	}
+	/* The macro needs a pointer that is not const; nothing is changed. */
+	json_object_foreach((json_t *)(uintptr_t)object, key, value)
+	{
+		if ((!after || key_order(key, after) > 0) &&
+		    (!before || key_order(key, before) < 0))
+			keys[n++] = key;
+	}
+	qsort(keys, n, sizeof *keys, compare_keys);
+	for (size_t i = 0; i < n; i++) {
+		json_comma(out);
+		json_put_string(out, keys[i], strlen(keys[i]));
+		buf_putc(out, ':');
+		json_put_value(out, json_object_get(object, keys[i]));
+	}
+	if (keys != on_stack)
+		free(keys);
+}
+
+static void put_integer(struct buf *out, int64_t n)
+{
+	/* Beyond what a double tells apart, RFC 8785 sees the double that the text reads as. */
+	if (n > SAFE_INTEGER_MAX || n < -SAFE_INTEGER_MAX)
+		json_put_double(out, (double)n);
+	else
+		buf_put_i64(out, n);
+}
+
+void json_put_value(struct buf *out, const json_t *value)
+{
+	size_t i = 0;
+	const json_t *item = NULL;
+
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		buf_putc(out, '{');
+		json_put_members(out, value, NULL, NULL);
+		buf_putc(out, '}');
+		break;
+	case JSON_ARRAY:
+		buf_putc(out, '[');
+		json_array_foreach(value, i, item)
+		{
+			if (i)
+				buf_putc(out, ',');
+			json_put_value(out, item);
+		}
+		buf_putc(out, ']');
+		break;
+	case JSON_STRING:
+		json_put_string(out, json_string_value(value), json_string_length(value));
+		break;
+	case JSON_INTEGER:
+		put_integer(out, json_integer_value(value));
+		break;
+	case JSON_REAL:
+		json_put_double(out, json_real_value(value));
+		break;
+	case JSON_TRUE:
+		buf_puts(out, "true");
+		break;
+	case JSON_FALSE:
+		buf_puts(out, "false");
+		break;
+	case JSON_NULL:
+		buf_puts(out, "null");
+		break;
+	}
+}
+
+void json_value(struct buf *out, const char *key, const json_t *value)
+{
+	if (!value)
+		return;
+	json_key(out, key);
+	json_put_value(out, value);
+}
+
+static int check_number(const json_t *value, const char *field, struct err *e)
+{
+	bool exact = true;
+
+	if (json_is_integer(value)) {
+		int64_t n = json_integer_value(value);
+
+		exact = n <= SAFE_INTEGER_MAX && n >= -SAFE_INTEGER_MAX;
+	} else {
+		double d = fabs(json_real_value(value));
+
+		/* From 1e21 on the canonical form has an exponent and cannot be taken for an
+		 * integer. */
+		exact = d <= (double)SAFE_INTEGER_MAX || d >= 1e21;
+	}
+	if (!exact)
+		return err_field(e, ERR_BAD_FIELD, field,
+		                 "an integer beyond 2^53 - 1 is not exact");
+	return 0;
+}
+
+int json_check_value(const json_t *value, int depth_max, const char *field, struct err *e)
+{
+	const char *key = NULL;
+	const json_t *item = NULL;
+	json_t *member = NULL;
+	size_t i = 0;
+	int rc = 0;
+
+	if (json_is_number(value))
+		return check_number(value, field, e);
+	if (!json_is_object(value) && !json_is_array(value))
+		return 0;
+	if (depth_max <= 0)
+		return err_field(e, ERR_BAD_FIELD, field, "nested too deeply");
+	json_array_foreach(value, i, item)
+	{
+		rc = json_check_value(item, depth_max - 1, field, e);
+		if (rc)
+			return rc;
+	}
+	json_object_foreach((json_t *)(uintptr_t)value, key, member)
+	{
+		rc = json_check_value(member, depth_max - 1, field, e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
