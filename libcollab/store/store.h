@@ -12,7 +12,8 @@
  *
  * The store knows records by session key, seq and time, and nothing of what is in them.
  * All strings and bytes passed in are copied before the call returns (or lent where said so).
- * All calls are made from one thread; `wake` is called from any thread when store_poll() has work.
+ * All calls are made from one thread; `wake` is called from any thread when store_poll() has work,
+ * or when a store that could not be written can be again.
  * A request that cannot even be queued (out of memory) returns ERR_NOMEM and its callback is never
  * called; in every other case 0 is returned and the callback is called exactly once.
  */
@@ -26,7 +27,7 @@
 #include "base/err.h"
 #include "base/ids.h"
 
-/* One record as it is appended and read.  `bytes` need not end in NUL when appended; does when read. */
+/* One record.  `bytes` ends in a NUL that len does not count when read; need not when appended. */
 struct store_record {
 	int64_t seq;     /* filled in when read; on append it follows from seq_expected */
 	int64_t time_ms; /* milliseconds since 1970; never less than the record's before */
@@ -40,12 +41,12 @@ struct store_session {
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
 	bool active;
-	int64_t seq;        /* of the last committed record */
-	int64_t floor;      /* records up to here are gone (compaction); 0: none */
-	int64_t created_ms; /* when the session was created */
-	int64_t updated_ms; /* time of the last record */
-	int64_t due_ms;     /* when it wants to be opened by itself; STORE_NEVER: not */
-	const char *summary; /* an opaque JSON object for listings, at most some seconds old; "{}" at first */
+	int64_t seq;         /* of the last committed record */
+	int64_t floor;       /* records up to here are gone (compaction); 0: none */
+	int64_t created_ms;  /* when the session was created */
+	int64_t updated_ms;  /* time of the last record */
+	int64_t due_ms;      /* when it wants to be opened by itself; STORE_NEVER: not */
+	const char *summary; /* an opaque JSON object for listings, at most some seconds old */
 };
 
 #define STORE_NEVER INT64_MAX
@@ -55,14 +56,14 @@ struct store_reply {
 	int rc;         /* 0 or ERR_* */
 	struct err err; /* set when rc is not 0 */
 
-	struct store_session *sessions; /* find, list, due, create (also the rival, with ERR_EXISTS) */
+	struct store_session *sessions; /* find, list, due, create; the rival with ERR_EXISTS */
 	size_t sessions_len;
 
 	struct store_record *records; /* read */
 	size_t records_len;
 	bool more; /* read: there are committed records after these; list, due: more rows */
 
-	int64_t seq; /* append, create: last seq; seek: the seq found; snapshot_get: its seq, 0 = none */
+	int64_t seq; /* append, create: the last; seek: the one found; snapshots: theirs, 0: none */
 	const char *snapshot; /* snapshot_get: its bytes, NUL-terminated, or NULL */
 	size_t snapshot_len;
 };
@@ -80,7 +81,7 @@ struct store_append {
 
 #define STORE_KEEP (-1)
 
-/* What list can ask for; a zeroed struct asks for everything. */
+/* What list can ask for: .active = STORE_KEEP and a limit ask for everything. */
 struct store_query {
 	int active;            /* 1 active, 0 not, STORE_KEEP either */
 	const char *report_id; /* or NULL */
@@ -90,20 +91,20 @@ struct store_query {
 
 /* How find names a session. */
 enum store_by {
-	STORE_BY_ID,               /* exactly this session id */
-	STORE_BY_PREFIX,           /* session ids that begin so (>= 8 characters): 0, 1 or 2 rows come back */
-	STORE_BY_REPORT_ACTIVE,    /* the report's active session */
-	STORE_BY_REPORT_LATEST,    /* the report's active session, else the one created last */
+	STORE_BY_ID,     /* exactly this session id */
+	STORE_BY_PREFIX, /* session ids that begin so (>= 8 characters): 0, 1 or 2 rows come back */
+	STORE_BY_REPORT_ACTIVE, /* the report's active session */
+	STORE_BY_REPORT_LATEST, /* the report's active session, else the one created last */
 };
 
 /* A histogram with powers of two as bounds: bucket i counts values < 2^i (the last: the rest). */
 enum { STORE_BUCKETS = 24 };
 
 struct store_stats {
-	bool writable;             /* the last commit worked, or a probe since */
-	int64_t sessions, active;  /* rows in the directory, known from counters kept since opening */
-	int64_t bytes;             /* on disk, or in memory */
-	int64_t pending;           /* requests not completed */
+	bool writable;            /* the last commit worked, or a probe since */
+	int64_t sessions, active; /* rows in the directory, counted along since opening */
+	int64_t bytes;            /* on disk, or in memory */
+	int64_t pending;          /* requests not completed */
 	int64_t commits, commit_failures, records;
 	int64_t batch_records[STORE_BUCKETS]; /* records a commit */
 	int64_t commit_us[STORE_BUCKETS];     /* duration of commits, microseconds */
@@ -115,14 +116,15 @@ struct store;
 struct store_ops {
 	void (*free)(struct store *s);
 	void (*poll)(struct store *s);
-	int (*create)(struct store *s, const struct store_session *row, const struct store_append *first,
-	              store_fn *fn, void *arg);
+	int (*create)(struct store *s, const struct store_session *row,
+	              const struct store_append *first, store_fn *fn, void *arg);
 	int (*append)(struct store *s, const struct store_append *a, store_fn *fn, void *arg);
 	int (*read)(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
 	            size_t bytes_max, store_fn *fn, void *arg);
 	int (*seek)(struct store *s, int64_t key, int64_t time_ms, store_fn *fn, void *arg);
-	int (*snapshot_put)(struct store *s, int64_t key, int64_t seq, const char *bytes, size_t len,
-	                    const char *summary, int64_t due_ms, store_fn *fn, void *arg);
+	int (*snapshot_put)(struct store *s, int64_t key, int64_t seq, const char *bytes,
+	                    size_t len, const char *summary, int64_t due_ms, store_fn *fn,
+	                    void *arg);
 	int (*snapshot_get)(struct store *s, int64_t key, int64_t seq_max, store_fn *fn, void *arg);
 	int (*find)(struct store *s, enum store_by by, const char *id, store_fn *fn, void *arg);
 	int (*list)(struct store *s, const struct store_query *q, store_fn *fn, void *arg);
@@ -150,9 +152,10 @@ static inline void store_poll(struct store *s)
 
 /*
  * Create a session with its first records, in one transaction.  row: session_id, report_id, active,
- * created_ms, due_ms and summary count.  first: records, from seq 1 (seq_expected 0); its key is
- * ignored.  The reply has the new row in sessions[0], its key filled in.  ERR_EXISTS: the report has
- * an active session already (row->active), and sessions[0] is that one; or the session id exists.
+ * created_ms, due_ms and summary (NULL: "{}") count.  first: records, from seq 1 (seq_expected 0);
+ * the rest of it is ignored.  The reply has the new row in sessions[0], its key filled in.
+ * ERR_EXISTS: the session id exists, or else the report has an active session already
+ * (row->active); sessions[0] is the one in the way, its session_id tells which of the two.
  */
 static inline int store_create(struct store *s, const struct store_session *row,
                                const struct store_append *first, store_fn *fn, void *arg)
@@ -162,18 +165,21 @@ static inline int store_create(struct store *s, const struct store_session *row,
 
 /*
  * Append.  ERR_CAS: the log's end is not seq_expected (counting what is queued before).
- * ERR_STORE_UNAVAILABLE: it could not be written; then nothing of this append is, or will be, there,
- * and every append queued behind it for this session fails too.  records_len 0 only sets due_ms and
- * active.
+ * ERR_STORE_UNAVAILABLE: it could not be written; then nothing of this append is, or will be,
+ * there, and every append made for this session before that was reported fails too.  records_len 0
+ * only sets due_ms and active.  ERR_NO_SESSION: no such key.  ERR_EXISTS: it would be the report's
+ * second active session; sessions[0] is the first.
  */
-static inline int store_append(struct store *s, const struct store_append *a, store_fn *fn, void *arg)
+static inline int store_append(struct store *s, const struct store_append *a, store_fn *fn,
+                               void *arg)
 {
 	return s->ops->append(s, a, fn, arg);
 }
 
 /*
- * Read committed records with seq > after_seq in order: at most records_max (>= 1), and no more than
- * bytes_max bytes but at least one.
+ * Read committed records with seq > after_seq in order: at most records_max (>= 1), and no more
+ * than bytes_max bytes but at least one.  A key that does not exist has none.  ERR_CORRUPT: one is
+ * missing.
  */
 static inline int store_read(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
                              size_t bytes_max, store_fn *fn, void *arg)
@@ -190,7 +196,9 @@ static inline int store_seek(struct store *s, int64_t key, int64_t time_ms, stor
 /*
  * Keep a snapshot of the state after record seq, and set the directory's summary and due_ms (either
  * may be left: NULL, STORE_KEEP).  Some older snapshots are kept too, so that the past stays cheap
- * (at least the newest one at or below each 10,000th seq); others are dropped.
+ * (at least the newest one at or below each 10,000th seq); others are dropped.  One of the same seq
+ * is replaced.  ERR_CAS: the log's end (counting what is queued before) is below seq, so what the
+ * snapshot holds was lost.  ERR_NO_SESSION, ERR_STORE_UNAVAILABLE as with append.
  */
 static inline int store_snapshot_put(struct store *s, int64_t key, int64_t seq, const char *bytes,
                                      size_t len, const char *summary, int64_t due_ms, store_fn *fn,
@@ -207,19 +215,21 @@ static inline int store_snapshot_get(struct store *s, int64_t key, int64_t seq_m
 }
 
 /* Find a session.  None is not an error: sessions_len 0. */
-static inline int store_find(struct store *s, enum store_by by, const char *id, store_fn *fn, void *arg)
+static inline int store_find(struct store *s, enum store_by by, const char *id, store_fn *fn,
+                             void *arg)
 {
 	return s->ops->find(s, by, id, fn, arg);
 }
 
-/* A page of the directory, by key. */
+/* A page of the directory, by key; a limit outside of 1 to 1000 is moved there. */
 static inline int store_list(struct store *s, const struct store_query *q, store_fn *fn, void *arg)
 {
 	return s->ops->list(s, q, fn, arg);
 }
 
-/* Sessions with due_ms <= before_ms, the most overdue first, at most limit. */
-static inline int store_due(struct store *s, int64_t before_ms, size_t limit, store_fn *fn, void *arg)
+/* Sessions with due_ms <= before_ms, the most overdue first, at most limit (as above). */
+static inline int store_due(struct store *s, int64_t before_ms, size_t limit, store_fn *fn,
+                            void *arg)
 {
 	return s->ops->due(s, before_ms, limit, fn, arg);
 }
@@ -230,16 +240,19 @@ static inline void store_stats(struct store *s, struct store_stats *out)
 	s->ops->stats(s, out);
 }
 
-/* ---- backends -------------------------------------------------------------------------------- */
+/* ---- backends ---- */
 
 /*
  * In memory, for tests and simulation.  Deterministic: without a wake it does everything in
  * store_poll(), in order.  Faults are set through the struct it gives.
  */
 struct store_mem_faults {
-	int64_t fail_append; /* fail the n-th append from now (1: the next) with ERR_STORE_UNAVAILABLE; 0: none */
-	int64_t hold;        /* while > 0, store_poll() completes nothing and counts it down */
-	int64_t polls_max;   /* at most this many completions a poll; 0: all */
+	/* the n-th append or create from now (1: the next) fails, ERR_STORE_UNAVAILABLE; 0: none */
+	int64_t fail_append;
+	int64_t hold;      /* while > 0, store_poll() completes nothing and counts it down */
+	int64_t polls_max; /* at most this many completions a poll; 0: all */
+	/* so many queued requests still take effect in store_mem_crash(), though nobody is told */
+	int64_t crash_commits;
 };
 
 int store_mem_new(struct store **out, void (*wake)(void *arg), void *arg);
@@ -249,10 +262,11 @@ struct store_mem_faults *store_mem_faults(struct store *s);
 void store_mem_crash(struct store *s);
 
 /*
- * SQLite in the directory `dir` (made if missing, mode 0700; file collab.db), version and
- * integrity checked.  One writer thread with group commit, one reader thread.  ERR_CONFIG when the
- * directory cannot be used or another process has it (the sentence names its pid);
- * ERR_STORE_UNAVAILABLE when the database cannot be opened or is of a newer schema.
+ * SQLite in the directory `dir` (made if missing, mode 0700; file collab.db), owner, version and
+ * schema checked.  One writer thread with group commit, one reader thread, one that keeps the log
+ * short.  ERR_CONFIG when the directory cannot be used or another process has it (the sentence
+ * names its pid); ERR_STORE_UNAVAILABLE when the database cannot be opened, is not one of collabd's
+ * or is of a newer schema; ERR_CORRUPT when it is damaged.
  */
 int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *arg), void *arg,
                       struct err *e);

@@ -1,0 +1,202 @@
+/*
+ * Inside the SQLite backend: who does what, and what they share.
+ *
+ *	sqlite.c         opening, the owner's thread: queues, poll, stats
+ *	sqlite_conn.c    connections, prepared statements, error texts
+ *	sqlite_schema.c  the tables, the view, migrations
+ *	sqlite_stage.c   what the writer puts into a transaction
+ *	sqlite_write.c   the writer thread: group commit, failure, recovery
+ *	sqlite_read.c    the reader thread
+ *	sqlite_wal.c     the checkpoint thread; cutting what a failed commit left in the log
+ *
+ * Each thread has a connection of its own, and nothing of it is touched by another thread while it
+ * runs.  What threads share has its lock beside it; no lock is held while another is taken.
+ */
+#ifndef COLLAB_STORE_SQLITE_INT_H
+#define COLLAB_STORE_SQLITE_INT_H
+
+#include <pthread.h>
+
+#include "store/request.h"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+/* ---- connections ---- */
+
+struct db {
+	struct sqlite3 *handle; /* NULL: closed */
+	int system_errno;       /* of the last call that failed */
+	struct sqlite3_stmt **stmts;
+	size_t stmts_len;
+};
+
+/* What a connection is for. */
+enum db_use { DB_WRITE, DB_READ, DB_CHECKPOINT };
+
+/* Open `path`.  The journal mode is as the file has it.  ERR_STORE_UNAVAILABLE. */
+int db_open(struct db *d, const char *path, enum db_use use, struct err *e);
+
+/* Prepare sql[0..len) as d->stmts.  ERR_STORE_UNAVAILABLE: the schema is not what it should be. */
+int db_prepare(struct db *d, const char *const sql[], size_t len, struct err *e);
+
+/* Undo what is not committed and close; a closed one is fine. */
+void db_close(struct db *d);
+
+/* Run statements that need no argument and give no row. */
+int db_exec(struct db *d, const char *sql, struct err *e);
+
+/* The one integer of a query's one row, in *out. */
+int db_int(struct db *d, const char *sql, int64_t *out, struct err *e);
+
+/*
+ * *e becomes "what: what SQLite says (what the system says)", of the last call on d that failed.
+ * Returns ERR_CORRUPT when the file is damaged, else ERR_STORE_UNAVAILABLE.
+ */
+int db_error(struct db *d, const char *what, struct err *e);
+
+/* One run of a prepared statement; an error in binding an argument comes out of the step. */
+struct db_call {
+	struct db *db;
+	struct sqlite3_stmt *stmt;
+	int at; /* arguments bound */
+	int rc; /* SQLite's, of the binding */
+};
+
+/* Columns of a row, counted from 0; text is lent until the next step; p is NULL without memory. */
+struct db_text {
+	const char *p;
+	size_t len;
+};
+
+struct db_call db_begin(struct db *d, size_t stmt);
+void db_put_int(struct db_call *c, int64_t value);
+void db_put_due(struct db_call *c, int64_t due_ms);             /* STORE_NEVER is kept as NULL */
+void db_put_text(struct db_call *c, const char *p, size_t len); /* lent until db_end */
+
+/* 1: there is a row; 0: there are no more; -1: it failed, see db_error(). */
+int db_step(struct db_call *c);
+int64_t db_get_int(const struct db_call *c, int column);
+int64_t db_get_due(const struct db_call *c, int column);
+struct db_text db_get_text(const struct db_call *c, int column);
+
+/* Reset the statement, which ends its view of the database. */
+void db_end(struct db_call *c);
+
+/* Run a statement that gives no row, and db_end() it. 0 or -1. */
+int db_run(struct db_call *c);
+
+/* The columns that db_get_session() takes, in order, from column 0. */
+#define DB_SESSION                                                                                 \
+	"key, session_id, report_id, is_active, seq, floor, created_ms, updated_ms, due_ms, "      \
+	"summary"
+int db_get_session(const struct db_call *c, struct store_session *row); /* 0 or -1 */
+
+/* Make the tables or bring them to this version; refuses files that are newer or another's. */
+int schema_open(struct db *d, struct err *e);
+
+/* Write something that is there already, through to the disk. */
+int schema_touch(struct db *d, struct err *e);
+
+/* ---- queues ---- */
+
+struct queue {
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct store_request_list list;
+	bool stop;
+};
+
+/* Add a list (left empty); tells whether the queue was empty before. */
+bool queue_put(struct queue *q, struct store_request_list *more);
+
+/*
+ * Take all there is, waiting for it at most timeout_ms (0: without end).  False: stopped, and
+ * nothing is left.  An empty list: time is up.
+ */
+bool queue_take(struct queue *q, int64_t timeout_ms, struct store_request_list *out);
+
+/* ---- the store ---- */
+
+struct head; /* what the writer knows of a session */
+enum { HEAD_BUCKETS = 4096 };
+
+struct writer {
+	struct db db;
+	struct head *heads[HEAD_BUCKETS];
+	size_t heads_len;
+	struct head *dirty; /* touched in this transaction */
+	int64_t records;    /* of this transaction; so are these: */
+	int64_t created, activated;
+	int64_t failures; /* failed commits */
+	bool wrote;       /* the last transaction wrote something */
+	bool failing; /* the last commit that had something to write, or a probe since, failed */
+	bool torn;    /* a failed commit may have left something in the log */
+};
+
+struct wal {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct db db;
+	int frames;     /* in the log, as of the last commit */
+	int frames_new; /* of these, those that no checkpoint has seen */
+	bool writing;   /* a transaction is open */
+	bool gate;      /* none may be opened: a checkpoint wants to reach the end of the log */
+	bool stop;
+};
+
+struct sqlite_store {
+	struct store_base base;
+	void (*wake)(void *arg);
+	void *arg;
+	char *path; /* of the database, absolute */
+	int dir_fd, lock_fd;
+	int64_t failures_seen; /* of failed commits, the last one reported to the owner */
+	struct queue writes, reads, done;
+	struct writer writer;
+	struct db reader;
+	struct wal wal;
+	pthread_t threads[3];
+	size_t threads_len;
+	pthread_mutex_t stats_lock;
+	struct store_stats stats;
+};
+
+/* One transaction of the writer; -1: the database failed, see db_error(). */
+int writer_prepare(struct writer *w, struct err *e);
+int writer_begin(struct writer *w);
+int writer_stage(struct writer *w, struct store_request *r); /* 0 also when r is refused */
+int writer_commit(struct writer *w);
+
+/* Forget the heads: the file may say something else. */
+void writer_forget(struct writer *w);
+
+/* Hand finished requests (left empty) to the owner, and wake it. */
+void sqlite_done(struct sqlite_store *s, struct store_request_list *list);
+
+/* Open the writer's connection (again); the threads' main functions take the store. */
+int writer_open(struct sqlite_store *s, struct err *e);
+void writer_release(struct sqlite_store *s);
+void *writer_main(void *store);
+int reader_open(struct sqlite_store *s, struct err *e);
+void *reader_main(void *store);
+int wal_open(struct sqlite_store *s, struct err *e);
+void *wal_main(void *store);
+
+/* The writer waits here while a checkpoint must be alone, and tells when it is done. */
+void wal_write_begin(struct sqlite_store *s);
+void wal_write_end(struct sqlite_store *s);
+
+/* Follow the commits of connection d, whose automatic checkpoints end. */
+void wal_follow(struct sqlite_store *s, struct db *d);
+
+/*
+ * Cut off what lies in the log behind its last commit: a commit that failed in its fsync is there
+ * in full, and a recovery after a crash would take it for done.
+ */
+int wal_cut(struct db *d, struct err *e);
+
+/* At closing: bring everything into the database file and empty the log. */
+void wal_finish(struct sqlite_store *s);
+
+#endif

@@ -1,0 +1,156 @@
+/*
+ * The SQLite schema: tables, the view for people with sqlite3, and the way from older versions.
+ *
+ * The version is SQLite's user_version.  migrations[n] leads from version n to n + 1; one that was
+ * released is never changed.
+ */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "store/sqlite_int.h"
+
+/* "coll": tells this database from any other SQLite file. */
+enum { APPLICATION_ID = 0x636f6c6c };
+
+static const char tables_1[] =
+	/*
+         * The directory.  Rows are never deleted, so that the largest key is their number and no
+         * key comes twice.
+         */
+	"CREATE TABLE sessions ("
+	" key INTEGER PRIMARY KEY,"
+	" session_id TEXT NOT NULL UNIQUE,"
+	" report_id TEXT NOT NULL,"
+	" is_active INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"        /* of the last record */
+	" floor INTEGER NOT NULL,"      /* records up to here are gone */
+	" created_ms INTEGER NOT NULL," /* milliseconds since 1970, as all of these */
+	" updated_ms INTEGER NOT NULL,"
+	" due_ms INTEGER," /* NULL: never */
+	" summary TEXT NOT NULL);"
+	"CREATE INDEX idx_collaboration_sessions_report_id ON sessions (report_id);"
+	"CREATE INDEX idx_collaboration_sessions_is_active ON sessions (is_active);"
+	"CREATE UNIQUE INDEX sessions_one_active ON sessions (report_id) WHERE is_active = 1;"
+	"CREATE INDEX sessions_due ON sessions (due_ms) WHERE due_ms IS NOT NULL;"
+	/*
+         * The logs.  Records of all sessions follow each other in the order of their commits: a
+         * table clustered by session would touch a page of its own for each session that writes.
+         */
+	"CREATE TABLE events ("
+	" session INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" time_ms INTEGER NOT NULL,"
+	" record TEXT NOT NULL);"
+	"CREATE UNIQUE INDEX events_session_seq ON events (session, seq);"
+	"CREATE TABLE snapshots ("
+	" session INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL,"
+	" state TEXT NOT NULL,"
+	" PRIMARY KEY (session, seq));";
+
+/*
+ * The original system's table, column for column, for people and scripts that read the file with
+ * sqlite3.  It shows the newest snapshot, so it may be some seconds behind the log.  The store does
+ * not know what is in a state or a record: what is not JSON of the expected shape is left out
+ * instead of making the whole view unreadable, and CASE is what makes sure that nothing is looked
+ * into before it was checked.
+ */
+static const char view_1[] =
+	"CREATE VIEW collaboration_sessions AS"
+	" SELECT s.session_id, s.report_id,"
+	" json_extract(p.state, '$.session_type') AS session_type,"
+	" (SELECT json_group_array(json(m.value))"
+	"  FROM json_each(p.state, '$.members') m WHERE m.type = 'object') AS participants,"
+	" (SELECT json_group_array(coalesce(json_extract(m.value, '$.user_id'), m.key))"
+	"  FROM json_each(p.state, '$.members') m"
+	"  WHERE CASE WHEN m.type = 'object'"
+	"   THEN json_type(m.value, '$.online') = 'true' END) AS active_editors,"
+	" json_extract(p.state, '$.started_at') AS started_at,"
+	" json_extract(p.state, '$.last_activity') AS last_activity,"
+	" (SELECT json_group_array(json(e.record))"
+	"  FROM (SELECT record FROM events WHERE session = s.key ORDER BY seq) e"
+	"  WHERE CASE WHEN json_valid(e.record)"
+	"   THEN json_extract(e.record, '$.type') IN ('section_update', 'section_deleted')"
+	"   END) AS changes_log,"
+	" (SELECT json_group_array(json(c.value))"
+	"  FROM json_each(p.state, '$.comments') c WHERE c.type = 'object') AS comments,"
+	" (SELECT json_group_object(l.key, json_extract(l.value, '$.user_id'))"
+	"  FROM json_each(p.state, '$.locks') l WHERE l.type = 'object') AS locked_sections,"
+	" json_extract(p.state, '$.conflict_resolution_strategy') AS conflict_resolution_strategy,"
+	" json_extract(p.state, '$.max_participants') AS max_participants,"
+	" json_extract(p.state, '$.session_timeout_minutes') AS session_timeout_minutes,"
+	" s.is_active,"
+	" strftime('%Y-%m-%dT%H:%M:%fZ', s.created_ms / 1000.0, 'unixepoch') AS created_at,"
+	" strftime('%Y-%m-%dT%H:%M:%fZ', s.updated_ms / 1000.0, 'unixepoch') AS updated_at"
+	" FROM sessions s LEFT JOIN snapshots p ON p.session = s.key"
+	"  AND p.seq = (SELECT max(seq) FROM snapshots WHERE session = s.key)"
+	"  AND json_valid(p.state);";
+
+static const char *const migrations[][2] = {
+	{tables_1, view_1},
+};
+
+enum { VERSION = sizeof migrations / sizeof migrations[0] };
+
+/* Whose file is it?  An empty one is ours to fill. */
+static int check(struct db *d, int64_t *version, struct err *e)
+{
+	int64_t application = 0, tables = 0;
+	int rc = db_int(d, "PRAGMA application_id", &application, e);
+
+	if (!rc)
+		rc = db_int(d, "PRAGMA user_version", version, e);
+	if (!rc)
+		rc = db_int(d, "SELECT count(*) FROM sqlite_master", &tables, e);
+	if (rc)
+		return rc;
+	if (application != APPLICATION_ID && (application || *version || tables))
+		return err_set(e, ERR_STORE_UNAVAILABLE, "the database is not one of collabd's");
+	if (*version > VERSION)
+		return err_set(e, ERR_STORE_UNAVAILABLE,
+		               "the database has schema version %lld, this program knows %d",
+		               (long long)*version, (int)VERSION);
+	return 0;
+}
+
+/* The log is kept by the file system as a shared memory file; not every file system can. */
+static int journal(struct db *d, struct err *e)
+{
+	int64_t wal = 0;
+	int rc = db_exec(d, "PRAGMA journal_mode = WAL", e);
+
+	if (!rc)
+		rc = db_int(d, "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &wal, e);
+	if (!rc && !wal)
+		rc = err_set(e, ERR_STORE_UNAVAILABLE,
+		             "the file system cannot hold a write-ahead log");
+	return rc;
+}
+
+int schema_open(struct db *d, struct err *e)
+{
+	char sql[96];
+	int64_t version = 0;
+	int rc = check(d, &version, e);
+
+	if (!rc)
+		rc = journal(d, e);
+	if (rc || version == VERSION)
+		return rc;
+	rc = db_exec(d, "BEGIN IMMEDIATE", e);
+	for (; !rc && version < VERSION; version++)
+		for (size_t i = 0; !rc && i < 2; i++)
+			rc = db_exec(d, migrations[version][i], e);
+	(void)snprintf(sql, sizeof sql,
+	               "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+	               APPLICATION_ID, (int)VERSION); /* it fits */
+	return rc ? rc : db_exec(d, sql, e);
+}
+
+int schema_touch(struct db *d, struct err *e)
+{
+	char sql[48];
+
+	(void)snprintf(sql, sizeof sql, "PRAGMA user_version = %d", (int)VERSION); /* it fits */
+	return db_exec(d, sql, e);
+}

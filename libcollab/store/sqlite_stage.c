@@ -1,0 +1,393 @@
+/*
+ * What the writer puts into a transaction.
+ *
+ * Requests are checked against the heads of their logs, as they are with all that was staged before
+ * in the transaction, so that one which is refused leaves the others alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/sqlite_int.h"
+
+enum write_stmt {
+	W_BEGIN,
+	W_COMMIT,
+	W_HEAD,
+	W_EVENT,
+	W_UPDATE,
+	W_DUE,
+	W_ACTIVE,
+	W_SUMMARY,
+	W_CREATE,
+	W_BY_ID,
+	W_ACTIVE_OF_REPORT,
+	W_ACTIVE_OF_KEY,
+	W_SNAPSHOT,
+	W_THIN,
+	W_LEN
+};
+
+#define THIN                                                                                       \
+	"DELETE FROM snapshots WHERE session = ?1 AND seq > ?2 AND seq <"                          \
+	" (SELECT max(seq) FROM snapshots WHERE session = ?1 AND seq <= ?3)"
+
+static const char *const statements[W_LEN] = {
+	[W_BEGIN] = "BEGIN IMMEDIATE",
+	[W_COMMIT] = "COMMIT",
+	[W_HEAD] = "SELECT seq, updated_ms, due_ms, is_active FROM sessions WHERE key = ?1",
+	[W_EVENT] = "INSERT INTO events (session, seq, time_ms, record) VALUES (?1, ?2, ?3, ?4)",
+	[W_UPDATE] = "UPDATE sessions SET seq = ?1, updated_ms = ?2 WHERE key = ?3",
+	[W_DUE] = "UPDATE sessions SET due_ms = ?1 WHERE key = ?2",
+	[W_ACTIVE] = "UPDATE sessions SET is_active = ?1 WHERE key = ?2",
+	[W_SUMMARY] = "UPDATE sessions SET summary = ?1 WHERE key = ?2",
+	[W_CREATE] =
+		"INSERT INTO sessions (session_id, report_id, is_active, seq, floor, created_ms,"
+		" updated_ms, due_ms, summary) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)"
+		" RETURNING key",
+	[W_BY_ID] = "SELECT " DB_SESSION " FROM sessions WHERE session_id = ?1",
+	[W_ACTIVE_OF_REPORT] = "SELECT " DB_SESSION " FROM sessions WHERE report_id = ?1"
+			       " AND is_active = 1",
+	[W_ACTIVE_OF_KEY] = "SELECT " DB_SESSION " FROM sessions WHERE is_active = 1"
+			    " AND report_id = (SELECT report_id FROM sessions WHERE key = ?1)",
+	[W_SNAPSHOT] = "INSERT OR REPLACE INTO snapshots (session, seq, state) VALUES (?1, ?2, ?3)",
+	[W_THIN] = THIN,
+};
+
+struct head {
+	struct head *next, *next_dirty;
+	int64_t key, seq, updated_ms, due_ms;
+	bool active;
+	bool dirty, due_dirty;
+};
+
+int writer_prepare(struct writer *w, struct err *e)
+{
+	return db_prepare(&w->db, statements, W_LEN, e);
+}
+
+int writer_begin(struct writer *w)
+{
+	struct db_call c = db_begin(&w->db, W_BEGIN);
+
+	w->records = w->created = w->activated = 0;
+	w->wrote = false;
+	return db_run(&c);
+}
+
+/* ---- heads ---- */
+
+void writer_forget(struct writer *w)
+{
+	for (size_t i = 0; i < HEAD_BUCKETS; i++)
+		while (w->heads[i]) {
+			struct head *h = w->heads[i];
+
+			w->heads[i] = h->next;
+			free(h);
+		}
+	w->heads_len = 0;
+	w->dirty = NULL;
+}
+
+static struct head *head_known(const struct writer *w, int64_t key)
+{
+	struct head *h = w->heads[(uint64_t)key % HEAD_BUCKETS];
+
+	while (h && h->key != key)
+		h = h->next;
+	return h;
+}
+
+/* The head of session `key` in *out, NULL when there is no such session.  0 or -1. */
+static int head_of(struct writer *w, int64_t key, struct head **out)
+{
+	struct head **bucket = &w->heads[(uint64_t)key % HEAD_BUCKETS], *h = NULL;
+	struct db_call c;
+	int rc;
+
+	*out = head_known(w, key);
+	if (*out)
+		return 0;
+	c = db_begin(&w->db, W_HEAD);
+	db_put_int(&c, key);
+	rc = db_step(&c);
+	if (rc == 1 && (h = calloc(1, sizeof *h))) {
+		*h = (struct head){.next = *bucket,
+		                   .key = key,
+		                   .seq = db_get_int(&c, 0),
+		                   .updated_ms = db_get_int(&c, 1),
+		                   .due_ms = db_get_due(&c, 2),
+		                   .active = db_get_int(&c, 3) != 0};
+		*bucket = *out = h;
+		w->heads_len++;
+	}
+	db_end(&c);
+	return rc < 0 || (rc == 1 && !h) ? -1 : 0;
+}
+
+/* A session's row is written once a transaction, however many appends it has. */
+static void head_touch(struct writer *w, struct head *h)
+{
+	if (h->dirty)
+		return;
+	h->dirty = true;
+	h->next_dirty = w->dirty;
+	w->dirty = h;
+}
+
+static int heads_write(struct writer *w)
+{
+	int rc = 0;
+
+	for (; !rc && w->dirty; w->dirty = w->dirty->next_dirty) {
+		struct head *h = w->dirty;
+		struct db_call c = db_begin(&w->db, W_UPDATE);
+
+		db_put_int(&c, h->seq);
+		db_put_int(&c, h->updated_ms);
+		db_put_int(&c, h->key);
+		rc = db_run(&c);
+		if (!rc && h->due_dirty) {
+			c = db_begin(&w->db, W_DUE);
+			db_put_due(&c, h->due_ms);
+			db_put_int(&c, h->key);
+			rc = db_run(&c);
+		}
+		h->dirty = h->due_dirty = false;
+	}
+	return rc;
+}
+
+static void head_due(struct writer *w, struct head *h, int64_t due_ms)
+{
+	if (due_ms == STORE_KEEP || due_ms == h->due_ms)
+		return;
+	h->due_ms = due_ms;
+	h->due_dirty = true;
+	head_touch(w, h);
+}
+
+/*
+ * Staging: 0, also when the request is refused, or -1 when the database fails.
+ */
+
+/* If the query c has a row, r is refused because of that session, and *found. */
+static int stage_rival(struct writer *w, struct db_call *c, struct store_request *r,
+                       const char *why, bool *found)
+{
+	const struct head *h = NULL;
+	struct store_session row;
+	int rc = db_step(c);
+
+	*found = rc == 1;
+	if (rc == 1) {
+		rc = db_get_session(c, &row);
+		h = head_known(w, row.key);
+		if (h) { /* its row may not be written yet */
+			row.seq = h->seq;
+			row.updated_ms = h->updated_ms;
+			row.due_ms = h->due_ms;
+		}
+		if (!rc) {
+			store_request_fail(r, ERR_EXISTS, "%s", why);
+			(void)store_request_add_session(r, &row); /* the reply says what happened */
+		}
+	}
+	db_end(c);
+	return rc;
+}
+
+static int stage_records(struct writer *w, int64_t key, const struct store_request *r)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < r->records_len; i++) {
+		struct db_call c = db_begin(&w->db, W_EVENT);
+
+		db_put_int(&c, key);
+		db_put_int(&c, r->records[i].seq);
+		db_put_int(&c, r->records[i].time_ms);
+		db_put_text(&c, r->records[i].bytes, r->records[i].len);
+		rc = db_run(&c);
+	}
+	w->records += (int64_t)r->records_len;
+	return rc;
+}
+
+static int stage_row(struct writer *w, const struct store_session *row, int64_t *key)
+{
+	struct db_call c = db_begin(&w->db, W_CREATE);
+	int rc;
+
+	db_put_text(&c, row->session_id, strlen(row->session_id));
+	db_put_text(&c, row->report_id, strlen(row->report_id));
+	db_put_int(&c, row->active);
+	db_put_int(&c, row->seq);
+	db_put_int(&c, row->created_ms);
+	db_put_int(&c, row->updated_ms);
+	db_put_due(&c, row->due_ms);
+	db_put_text(&c, row->summary, strlen(row->summary));
+	rc = db_step(&c);
+	if (rc == 1) {
+		*key = db_get_int(&c, 0);
+		rc = db_step(&c);
+	}
+	db_end(&c);
+	return rc;
+}
+
+static int stage_create(struct writer *w, struct store_request *r)
+{
+	struct db_call c = db_begin(&w->db, W_BY_ID);
+	int64_t key = 0;
+	bool found = false;
+	int rc;
+
+	db_put_text(&c, r->row->session_id, strlen(r->row->session_id));
+	rc = stage_rival(w, &c, r, "the session id exists", &found);
+	if (!rc && !found && r->row->active) {
+		c = db_begin(&w->db, W_ACTIVE_OF_REPORT);
+		db_put_text(&c, r->row->report_id, strlen(r->row->report_id));
+		rc = stage_rival(w, &c, r, "the report has an active session", &found);
+	}
+	/* The reply first: what is staged must not lack memory to say so. */
+	if (rc || found || store_request_add_session(r, r->row))
+		return rc;
+	rc = stage_row(w, r->row, &key);
+	if (!rc)
+		rc = stage_records(w, key, r);
+	w->created++;
+	w->activated += r->row->active;
+	r->reply.sessions[0].key = key;
+	r->reply.seq = r->row->seq;
+	return rc;
+}
+
+/* Written at once, for the checks of what is staged behind it. */
+static int stage_active(struct writer *w, struct head *h, struct store_request *r, bool *refused)
+{
+	bool active = r->active == 1;
+	struct db_call c;
+	int rc = 0;
+
+	if (r->active == STORE_KEEP || active == h->active)
+		return 0;
+	if (active) {
+		c = db_begin(&w->db, W_ACTIVE_OF_KEY);
+		db_put_int(&c, h->key);
+		rc = stage_rival(w, &c, r, "the report has an active session", refused);
+		if (rc || *refused)
+			return rc;
+	}
+	c = db_begin(&w->db, W_ACTIVE);
+	db_put_int(&c, active);
+	db_put_int(&c, h->key);
+	w->activated += active ? 1 : -1;
+	h->active = active;
+	return db_run(&c);
+}
+
+static int stage_append(struct writer *w, struct store_request *r)
+{
+	struct head *h = NULL;
+	bool refused = false;
+	int rc;
+
+	/*
+	 * The owner made this one before it knew of the last failure, so it may build on what was
+	 * lost, even where the seq happens to fit.
+	 */
+	if (r->failures < w->failures) {
+		r->failures = w->failures;
+		store_request_fail(r, ERR_STORE_UNAVAILABLE, "the commit before it failed");
+		return 0;
+	}
+	rc = head_of(w, r->key, &h);
+	if (rc)
+		return rc;
+	if (!h)
+		store_request_fail(r, ERR_NO_SESSION, "no session has the key %lld",
+		                   (long long)r->key);
+	else if (r->seq != h->seq)
+		store_request_fail(r, ERR_CAS, "the log ends at %lld, not at %lld",
+		                   (long long)h->seq, (long long)r->seq);
+	else
+		rc = stage_active(w, h, r, &refused);
+	if (rc || refused || r->reply.rc)
+		return rc;
+	rc = stage_records(w, h->key, r);
+	if (r->records_len) {
+		h->seq = r->records[r->records_len - 1].seq;
+		h->updated_ms = r->records[r->records_len - 1].time_ms;
+		head_touch(w, h);
+	}
+	head_due(w, h, r->due_ms);
+	r->reply.seq = h->seq;
+	return rc;
+}
+
+static int stage_snapshot(struct writer *w, struct store_request *r)
+{
+	struct head *h = NULL;
+	struct db_call c;
+	int64_t low, high;
+	int rc = head_of(w, r->key, &h);
+
+	if (rc)
+		return rc;
+	if (!h || r->seq > h->seq) {
+		if (!h)
+			store_request_fail(r, ERR_NO_SESSION, "no session has the key %lld",
+			                   (long long)r->key);
+		else
+			store_request_fail(r, ERR_CAS,
+			                   "a snapshot of seq %lld, but the log ends at %lld",
+			                   (long long)r->seq, (long long)h->seq);
+		return 0;
+	}
+	c = db_begin(&w->db, W_SNAPSHOT);
+	db_put_int(&c, h->key);
+	db_put_int(&c, r->seq);
+	db_put_text(&c, r->bytes, r->len);
+	rc = db_run(&c);
+	if (!rc) {
+		store_snapshot_span(r->seq, &low, &high);
+		c = db_begin(&w->db, W_THIN);
+		db_put_int(&c, h->key);
+		db_put_int(&c, low);
+		db_put_int(&c, high);
+		rc = db_run(&c);
+	}
+	if (!rc && r->text) {
+		c = db_begin(&w->db, W_SUMMARY);
+		db_put_text(&c, r->text, strlen(r->text));
+		db_put_int(&c, h->key);
+		rc = db_run(&c);
+	}
+	head_due(w, h, r->due_ms);
+	r->reply.seq = r->seq;
+	return rc;
+}
+
+int writer_stage(struct writer *w, struct store_request *r)
+{
+	switch (r->kind) {
+	case STORE_REQUEST_CREATE:
+		return stage_create(w, r);
+	case STORE_REQUEST_APPEND:
+		return stage_append(w, r);
+	default:
+		return stage_snapshot(w, r);
+	}
+}
+
+int writer_commit(struct writer *w)
+{
+	int rc = heads_write(w);
+	struct db_call c;
+
+	if (rc)
+		return rc;
+	c = db_begin(&w->db, W_COMMIT);
+	return db_run(&c);
+}
