@@ -1,0 +1,383 @@
+/* The daemon: everything put together. */
+#include "server/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "proto/json_out.h"
+#include "server/auth.h"
+#include "server/hub.h"
+#include "server/log.h"
+#include "server/net.h"
+#include "server/sd.h"
+#include "store/store.h"
+
+enum {
+	DRAIN_MS = 5000, /* for the hub to finish what is under way */
+	FLUSH_MS = 1500, /* and then for sockets to close properly */
+	DRAIN_POLL_MS = 10,
+	RECONNECT_MS = 1000, /* what clients are told to wait */
+	POKE_MS = 10         /* at most so late does the hub look at what has just happened */
+};
+
+struct loop {
+	uv_loop_t uv;
+	struct log log;
+	const struct loop_options *options;
+	struct conf *conf;
+	struct store *store;
+	struct auth *auth;
+	struct hub *hub;
+	struct net *net;
+	uv_async_t store_wake, keys_wake;
+	uv_signal_t terminate, interrupt, hang_up;
+	uv_timer_t tick, drain;
+	uv_prepare_t turn;
+	int64_t drain_began_ms, flush_began_ms; /* 0: not yet */
+};
+
+/* ---- what the hub needs of the world -------------------------------------------------------- */
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	(void)clock_gettime(id, &t); /* cannot fail */
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int64_t wall_ms(void *arg)
+{
+	(void)arg;
+	return clock_ms(CLOCK_REALTIME);
+}
+
+static int64_t mono_ms(void *arg)
+{
+	(void)arg;
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+static void random_bytes(void *arg, void *out, size_t len)
+{
+	char *p = out;
+
+	(void)arg;
+	while (len) {
+		ssize_t n = getrandom(p, len, 0);
+
+		if (n < 0 && errno != EINTR)
+			abort(); /* without randomness no id is safe to give out */
+		p += n > 0 ? n : 0;
+		len -= n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void log_for(void *arg, enum log_level level, const char *line)
+{
+	log_line(&((struct loop *)arg)->log, level, line);
+}
+
+/* ---- events --------------------------------------------------------------------------------- */
+
+static void wake_up(void *arg)
+{
+	(void)uv_async_send(arg); /* cannot fail on an open handle */
+}
+
+static void on_store(uv_async_t *async)
+{
+	struct loop *l = async->data;
+
+	store_poll(l->store);
+	net_touch(l->net);
+}
+
+static void on_keys(uv_async_t *async)
+{
+	hub_keys_changed(((struct loop *)async->data)->hub);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct loop *l = timer->data;
+
+	(void)uv_timer_start(timer, on_tick, (uint64_t)hub_tick(l->hub), 0); /* cannot fail */
+}
+
+/* Whatever the hub was told this turn may have made something due sooner than it said. */
+static void on_turn(uv_prepare_t *turn)
+{
+	struct loop *l = turn->data;
+
+	if (net_touched(l->net) && uv_timer_get_due_in(&l->tick) > POKE_MS)
+		(void)uv_timer_start(&l->tick, on_tick, POKE_MS, 0); /* cannot fail */
+}
+
+static void on_drain(uv_timer_t *timer)
+{
+	struct loop *l = timer->data;
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
+
+	if (!l->flush_began_ms && !hub_drained(l->hub) && now - l->drain_began_ms < DRAIN_MS)
+		return;
+	if (!l->flush_began_ms)
+		l->flush_began_ms = now;
+	if (net_sockets(l->net) == 0 || now - l->flush_began_ms >= FLUSH_MS)
+		uv_stop(&l->uv);
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+	struct loop *l = signal->data;
+
+	if (l->drain_began_ms) {
+		log_printf(&l->log, LOG_NOTICE, "stopping at once: a second signal");
+		uv_stop(&l->uv);
+		return;
+	}
+	log_printf(&l->log, LOG_NOTICE, "stopping: %s", number == SIGINT ? "SIGINT" : "SIGTERM");
+	sd_tell("STOPPING=1");
+	l->drain_began_ms = clock_ms(CLOCK_MONOTONIC);
+	net_drain(l->net);
+	hub_drain(l->hub, RECONNECT_MS);
+	(void)uv_timer_start(&l->drain, on_drain, 0, DRAIN_POLL_MS); /* cannot fail */
+}
+
+/* ---- configuration -------------------------------------------------------------------------- */
+
+static void free_conf(struct conf *c)
+{
+	if (!c)
+		return;
+	conf_release(c);
+	free(c);
+}
+
+static int load(const struct loop_options *o, struct conf **out, struct err *e)
+{
+	struct conf *c = calloc(1, sizeof *c);
+	int rc = c ? o->load(o->load_arg, c, e) : err_set(e, ERR_NOMEM, NULL);
+
+	if (rc) {
+		free_conf(c);
+		c = NULL;
+	}
+	*out = c;
+	return rc;
+}
+
+static void tell_fixed(const struct loop *l, const char *name, const char *was, const char *is)
+{
+	if (strcmp(was ? was : "", is ? is : "") != 0)
+		log_printf(&l->log, LOG_NOTICE, "a new %s counts after a restart", name);
+}
+
+static int reload(struct loop *l, struct err *e)
+{
+	struct conf *c = NULL, *old = l->conf;
+	int rc = load(l->options, &c, e);
+
+	if (rc == 0)
+		rc = net_reload_check(l->net, c, e);
+	if (rc == 0)
+		rc = auth_reload(l->auth, c, e);
+	if (rc) {
+		free_conf(c);
+		return rc;
+	}
+	tell_fixed(l, "data_dir", old->data_dir, c->data_dir);
+	tell_fixed(l, "socket", old->socket, c->socket);
+	tell_fixed(l, "listen", old->listen, c->listen);
+	net_reload(l->net, c);
+	hub_reload(l->hub, c);
+	l->conf = c;
+	l->log.level = c->level;
+	free_conf(old);
+	return 0;
+}
+
+static void on_hang_up(uv_signal_t *signal, int number)
+{
+	struct loop *l = signal->data;
+	struct err e = {0};
+
+	(void)number;
+	sd_tell_reloading();
+	if (reload(l, &e))
+		log_printf(&l->log, LOG_ERROR, "nothing was reloaded: %s", e.text);
+	else
+		log_printf(&l->log, LOG_NOTICE, "configuration and keys were read again");
+	sd_tell("READY=1");
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+/* As many descriptors as may be had; fewer only mean fewer connections. */
+static void raise_files(const struct loop *l)
+{
+	struct rlimit files;
+	int64_t sockets = l->conf->limits.sockets;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	if (files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files); /* it is told below */
+	}
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < (rlim_t)sockets)
+		log_printf(&l->log, LOG_NOTICE, "%llu files may be open: too few for %lld sockets",
+		           (unsigned long long)files.rlim_cur, (long long)sockets);
+}
+
+static int init_uv(struct loop *l, struct err *e)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	int rc = uv_loop_init(&l->uv);
+
+	if (rc)
+		return err_set(e, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+	(void)uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME); /* only a measure */
+	(void)sigaction(SIGPIPE, &ignore, NULL);               /* cannot fail */
+	/* What can fail here, for want of descriptors, has not been used up by anybody yet. */
+	(void)uv_async_init(&l->uv, &l->store_wake, on_store);
+	(void)uv_async_init(&l->uv, &l->keys_wake, on_keys);
+	(void)uv_signal_init(&l->uv, &l->terminate);
+	(void)uv_signal_init(&l->uv, &l->interrupt);
+	(void)uv_signal_init(&l->uv, &l->hang_up);
+	(void)uv_timer_init(&l->uv, &l->tick);
+	(void)uv_timer_init(&l->uv, &l->drain);
+	(void)uv_prepare_init(&l->uv, &l->turn);
+	l->store_wake.data = l->keys_wake.data = l;
+	l->terminate.data = l->interrupt.data = l->hang_up.data = l;
+	l->tick.data = l->drain.data = l->turn.data = l;
+	return 0;
+}
+
+static int begin(struct loop *l, struct err *e)
+{
+	struct hub_env env = {wall_ms, mono_ms, random_bytes, log_for, l};
+	int rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
+
+	if (rc == 0)
+		rc = auth_new(&l->auth, l->conf, e);
+	if (rc == 0)
+		rc = hub_new(&l->hub, l->store, l->auth, l->conf, &env, &net_transport, e);
+	if (rc == 0)
+		rc = net_open(&l->net, &l->uv, l->conf, sd_listeners(), log_for, l, e);
+	if (rc)
+		return rc;
+	auth_on_keys(l->auth, wake_up, &l->keys_wake);
+	/* None of these fails with a signal that can be caught and a loop that is open. */
+	(void)uv_signal_start(&l->terminate, on_stop, SIGTERM);
+	(void)uv_signal_start(&l->interrupt, on_stop, SIGINT);
+	(void)uv_signal_start(&l->hang_up, on_hang_up, SIGHUP);
+	(void)uv_timer_start(&l->tick, on_tick, 0, 0);
+	(void)uv_prepare_start(&l->turn, on_turn);
+	net_start(l->net, l->hub);
+	return 0;
+}
+
+/* Tell whoever waits that we serve: a line of JSON on a descriptor, and the service manager. */
+static int tell_ready(struct loop *l, struct err *e)
+{
+	const char *path = net_socket_path(l->net);
+	int fd = l->options->ready_fd, rc = 0;
+	struct buf line;
+
+	buf_init(&line, 65536);
+	buf_puts(&line, "{\"listen\":");
+	net_addresses(l->net, &line);
+	buf_puts(&line, ",\"socket\":");
+	if (path)
+		json_put_string(&line, path, strlen(path));
+	else
+		buf_puts(&line, "null");
+	buf_printf(&line, ",\"pid\":%ld}", (long)getpid());
+	if (line.error)
+		rc = err_set(e, line.error, NULL);
+	else
+		log_printf(&l->log, LOG_NOTICE, "serving: %s", line.p);
+	buf_putc(&line, '\n');
+	if (rc == 0 && fd >= 0) {
+		if (write(fd, line.p, line.len) != (ssize_t)line.len || close(fd))
+			rc = err_set(e, ERR_IO, "--ready-fd %d: %s", fd, strerror(errno));
+	}
+	buf_release(&line);
+	if (rc == 0)
+		sd_tell("READY=1");
+	return rc;
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+/* In the order in which they know of each other. */
+static void finish(struct loop *l)
+{
+	if (l->net)
+		net_close(l->net);
+	(void)uv_run(&l->uv, UV_RUN_NOWAIT); /* what was closed is let go */
+	store_free(l->store);                /* from here on nobody wakes us */
+	hub_free(l->hub);
+	auth_free(l->auth);
+	uv_walk(&l->uv, close_handle, NULL);
+	(void)uv_run(&l->uv, UV_RUN_DEFAULT); /* until nothing is left */
+	net_free(l->net);
+	(void)uv_loop_close(&l->uv); /* nothing is left */
+}
+
+int loop_run(const struct loop_options *o, struct err *e)
+{
+	struct loop *l = calloc(1, sizeof *l);
+	int rc = l ? load(o, &l->conf, e) : err_set(e, ERR_NOMEM, NULL);
+
+	if (rc)
+		goto out;
+	l->options = o;
+	l->log.journal = o->log_journal || log_to_journal();
+	l->log.level = l->conf->level;
+	raise_files(l);
+	rc = init_uv(l, e);
+	if (rc)
+		goto out;
+	rc = begin(l, e);
+	if (rc == 0)
+		rc = tell_ready(l, e);
+	if (rc == 0) {
+		(void)uv_run(&l->uv, UV_RUN_DEFAULT); /* until stopped */
+		log_printf(&l->log, LOG_NOTICE, "stopped");
+	}
+	finish(l);
+out:
+	free_conf(l ? l->conf : NULL);
+	free(l);
+	return rc;
+}
+
+int loop_check(const struct loop_options *o, struct err *e)
+{
+	struct conf *c = NULL;
+	struct auth *auth = NULL;
+	int rc = load(o, &c, e);
+
+	if (rc == 0)
+		rc = auth_new(&auth, c, e);
+	if (rc == 0)
+		rc = net_check(c, e);
+	auth_free(auth);
+	free_conf(c);
+	return rc;
+}

@@ -1,0 +1,516 @@
+/* REST: a request's way from its bytes to its route -- origin, identity, rate, room -- and back. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "server/hub_int.h"
+#include "server/room.h"
+
+/* ---- an exchange's end ------------------------------------------------------------------------ */
+
+void exchange_drop_room(struct exchange *x)
+{
+	if (x->room) {
+		history_forget(x->room, NULL, x);
+		x->room->exchanges--;
+		x->room->used_ms = hub_mono(x->hub);
+	}
+	x->room = NULL;
+}
+
+static void unqueue(struct room *room, struct exchange *x)
+{
+	struct exchange **p = &room->waiting;
+
+	while (*p && *p != x)
+		p = &(*p)->queue_next;
+	if (*p)
+		*p = x->queue_next;
+	p = &room->held;
+	while (*p && *p != x)
+		p = &(*p)->queue_next;
+	if (*p)
+		*p = x->queue_next;
+	for (room->held_end = &room->held; *room->held_end;)
+		room->held_end = &(*room->held_end)->queue_next;
+}
+
+void exchange_free(struct exchange *x)
+{
+	struct hub *h = x->hub;
+
+	if (x->prev)
+		x->prev->next = x->next;
+	else
+		h->exchanges = x->next;
+	if (x->next)
+		x->next->prev = x->prev;
+	if (x->room)
+		unqueue(x->room, x);
+	exchange_drop_room(x);
+	fold_cancel(x->fold);
+	json_decref(x->query);
+	identity_release(&x->who);
+	response_release(&x->response);
+	message_release(&x->message);
+	start_options_release(&x->options);
+	session_release(&x->past);
+	free(x->more);
+	free(x);
+}
+
+void hub_abort(struct exchange *x)
+{
+	hub_enter(x->hub);
+	if (x->pending == 0) {
+		exchange_free(x);
+		return;
+	}
+	/* A store callback still carries it; that one frees it. */
+	x->aborted = true;
+	if (x->room)
+		unqueue(x->room, x);
+}
+
+/* Whether `origin` may come here: a configured one, or the server's own. */
+static bool origin_allowed(const struct exchange *x)
+{
+	const char *origin = x->request->origin, *list = x->hub->conf->allowed_origins;
+	const char *host = strstr(origin, "://");
+	size_t len = strlen(origin);
+
+	if (host && x->request->host && strcasecmp(host + 3, x->request->host) == 0)
+		return true;
+	for (const char *p = list; p && *p;) {
+		size_t n;
+
+		p += strspn(p, ", ");
+		n = strcspn(p, ", ");
+		if ((n == 1 && *p == '*') || (n == len && strncasecmp(p, origin, n) == 0))
+			return true;
+		p += n;
+	}
+	return false;
+}
+
+void exchange_answer(struct exchange *x)
+{
+	struct response *r = &x->response;
+
+	if (x->request->origin && origin_allowed(x)) {
+		buf_printf(&r->headers,
+		           "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n"
+		           "Access-Control-Expose-Headers: ETag, Retry-After\r\n",
+		           x->request->origin);
+	}
+	if (buf_error(&r->headers) || buf_error(&r->body)) {
+		response_release(r);
+		response_init(r, 503);
+	}
+	x->hub->transport.answer(x->sock, r);
+	exchange_free(x);
+}
+
+/* Make the response an error's. */
+static void fail(struct exchange *x, const struct err *e, const struct decision *d)
+{
+	struct response *r = &x->response;
+	int index = e->code < 0 && -e->code < ERR_INDEX_MAX ? -e->code : ERR_INDEX_INTERNAL;
+
+	x->hub->metrics.errors[index]++;
+	if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_TOKEN_EXPIRED || e->code == ERR_FORBIDDEN)
+		x->hub->metrics.auth_failures++;
+	buf_clear(&r->body);
+	r->status = err_row(e->code)->http;
+	/* A precondition of the message, not of a header: 409 where If-Match did not ask. */
+	if (e->code == ERR_VERSION_MISMATCH && !x->request->if_match)
+		r->status = 409;
+	r->content_type = "application/problem+json";
+	problem_write(e, d, &r->body);
+	if (r->status == 401)
+		buf_puts(&r->headers, "WWW-Authenticate: Bearer\r\n");
+	if (r->status == 405)
+		buf_printf(&r->headers, "Allow: %s\r\n", x->route.allow);
+	if (r->status == 503)
+		buf_puts(&r->headers, "Retry-After: 1\r\n");
+}
+
+void exchange_error(struct exchange *x, const struct err *e, const struct decision *d)
+{
+	fail(x, e, d);
+	exchange_answer(x);
+}
+
+void exchange_error_committed(struct exchange *x, const struct err *e, const struct decision *d)
+{
+	fail(x, e, d);
+	if (x->room && x->room->state == ROOM_LIVE)
+		exchange_answer_committed(x);
+	else
+		exchange_answer(x);
+}
+
+void exchange_answer_committed(struct exchange *x)
+{
+	x->then = exchange_answer;
+	room_hold(x->room, x, x->room->head.seq);
+}
+
+/* ---- rooms ------------------------------------------------------------------------------------ */
+
+void exchange_with_room(struct exchange *x, struct room *room, void (*then)(struct exchange *x))
+{
+	struct exchange **p = &room->waiting;
+
+	if (x->room != room) {
+		exchange_drop_room(x);
+		x->room = room;
+		room->exchanges++;
+	}
+	x->then = then;
+	room->used_ms = hub_mono(x->hub);
+	if (room->state == ROOM_LIVE) {
+		then(x);
+		return;
+	}
+	while (*p)
+		p = &(*p)->queue_next;
+	x->queue_next = NULL;
+	*p = x;
+}
+
+static void session_found(void *arg, const struct store_reply *reply)
+{
+	struct exchange *x = arg;
+	struct room *room = NULL;
+	struct err e = {0};
+
+	x->pending--;
+	if (x->aborted) {
+		exchange_free(x);
+		return;
+	}
+	if (reply->rc) {
+		exchange_error(x, &reply->err, NULL);
+		return;
+	}
+	if (reply->sessions_len == 0 && x->absent) {
+		x->absent(x);
+		return;
+	}
+	if (reply->sessions_len == 0) {
+		err_set(&e, ERR_NO_SESSION, NULL);
+		exchange_error(x, &e, NULL);
+		return;
+	}
+	room = room_of_id(x->hub, reply->sessions[0].session_id);
+	if (!room)
+		room = room_open(x->hub, &reply->sessions[0]);
+	if (room) {
+		exchange_with_room(x, room, x->then);
+		return;
+	}
+	err_set(&e, ERR_NOMEM, NULL);
+	exchange_error(x, &e, NULL);
+}
+
+void exchange_find(struct exchange *x, enum store_by by, void (*then)(struct exchange *x))
+{
+	const char *id = x->route.session_id[0] ? x->route.session_id : x->route.report_id;
+	struct room *room = NULL;
+	struct err e = {0};
+
+	if (x->route.session_id[0]) {
+		by = STORE_BY_ID;
+		room = room_of_id(x->hub, id);
+	} else {
+		room = room_of_report(x->hub, id);
+	}
+	if (room) {
+		exchange_with_room(x, room, then);
+		return;
+	}
+	x->then = then;
+	if (store_find(x->hub->store, by, id, session_found, x) == 0) {
+		x->pending++;
+		return;
+	}
+	err_set(&e, ERR_NOMEM, NULL);
+	exchange_error(x, &e, NULL);
+}
+
+int exchange_may_read(const struct exchange *x, struct err *e)
+{
+	if ((x->who.scopes & (SCOPE_READ | SCOPE_ADMIN)) ||
+	    session_role(&x->room->head, x->who.user_id) != ROLE_NONE)
+		return 0;
+	return err_set(e, ERR_FORBIDDEN, "%s is no participant of this session", x->who.user_id);
+}
+
+bool exchange_without_email(const struct exchange *x)
+{
+	return session_role(&x->room->head, x->who.user_id) == ROLE_NONE;
+}
+
+void exchange_actor(const struct exchange *x, struct actor *actor)
+{
+	*actor = (struct actor){.user_id = x->who.user_id,
+	                        .name = x->who.name,
+	                        .via = x->who.via,
+	                        .admin = (x->who.scopes & SCOPE_ADMIN) != 0};
+}
+
+static void since_found(void *arg, const struct store_reply *reply)
+{
+	struct exchange *x = arg;
+
+	x->pending--;
+	x->cursor = reply->seq;
+	if (x->aborted)
+		exchange_free(x);
+	else if (reply->rc)
+		exchange_error(x, &reply->err, NULL);
+	else
+		x->then(x);
+}
+
+void exchange_since(struct exchange *x, const char *text, int64_t absent,
+                    void (*then)(struct exchange *x))
+{
+	struct err e = {0};
+	char *end = NULL;
+	int64_t time_ms;
+
+	x->cursor = absent;
+	if (text && text[strspn(text, "0123456789")] == '\0' && text[0] && strlen(text) < 19) {
+		x->cursor = strtoll(text, &end, 10);
+	} else if (text) {
+		if (rfc3339_parse(text, &time_ms)) {
+			err_field(&e, ERR_BAD_FIELD, "since", "since is neither a seq nor an RFC 3339 time");
+			exchange_error(x, &e, NULL);
+			return;
+		}
+		x->then = then;
+		if (store_seek(x->hub->store, x->room->key, time_ms, since_found, x) == 0) {
+			x->pending++;
+			return;
+		}
+		err_set(&e, ERR_NOMEM, NULL);
+		exchange_error(x, &e, NULL);
+		return;
+	}
+	then(x);
+}
+
+/* ---- small routes ----------------------------------------------------------------------------- */
+
+static void json_answer(struct exchange *x, int status)
+{
+	x->response.status = status;
+	x->response.content_type = "application/json";
+	exchange_answer(x);
+}
+
+static void ready(struct exchange *x)
+{
+	struct store_stats stats;
+	bool ok;
+
+	store_stats(x->hub->store, &stats);
+	ok = stats.writable && !x->hub->draining;
+	buf_printf(&x->response.body, "{\"ready\":%s,\"store_writable\":%s,\"draining\":%s}",
+	           ok ? "true" : "false", stats.writable ? "true" : "false",
+	           x->hub->draining ? "true" : "false");
+	json_answer(x, ok ? 200 : 503);
+}
+
+static void metrics_route(struct exchange *x)
+{
+	struct err e = {0};
+
+	if (!x->hub->conf->metrics_public && !(x->who.scopes & (SCOPE_METRICS | SCOPE_ADMIN))) {
+		err_set(&e, ERR_FORBIDDEN, "metrics need the scope collab:metrics");
+		exchange_error(x, &e, NULL);
+		return;
+	}
+	metrics_write(x->hub, &x->response.body);
+	x->response.status = 200;
+	x->response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+	exchange_answer(x);
+}
+
+static void ticket(struct exchange *x)
+{
+	unsigned char random[32];
+	char text[TICKET_LEN + 1];
+	struct err e = {0};
+
+	x->hub->env.random(x->hub->env.arg, random, sizeof random);
+	if (auth_ticket(x->hub->auth, &x->who, random, hub_wall(x->hub), text, &e)) {
+		exchange_error(x, &e, NULL);
+		return;
+	}
+	buf_printf(&x->response.body, "{\"expires_in\":%d,\"ticket\":\"%s\"}", TICKET_SECONDS, text);
+	json_answer(x, 201);
+}
+
+/* ---- the way in ------------------------------------------------------------------------------- */
+
+static void dispatch(struct exchange *x)
+{
+	switch (x->route.route) {
+	case ROUTE_METRICS:
+		metrics_route(x);
+		break;
+	case ROUTE_TICKETS:
+		ticket(x);
+		break;
+	case ROUTE_SESSIONS:
+		rest_list(x);
+		break;
+	case ROUTE_START:
+		rest_start(x);
+		break;
+	case ROUTE_WS_REPORT:
+	case ROUTE_WS_SESSION:
+		rest_websocket(x);
+		break;
+	case ROUTE_EVENTS:
+		rest_events(x);
+		break;
+	default:
+		if (route_row(x->route.route)->method == METHOD_GET)
+			rest_read(x);
+		else
+			rest_write(x);
+	}
+}
+
+/* Its share of requests a minute; WebSockets are counted by their messages. */
+static int charge(struct exchange *x, struct err *e)
+{
+	struct user *u = NULL;
+	int after;
+
+	if (x->route.websocket)
+		return 0;
+	u = hub_user(x->hub, x->who.user_id);
+	if (!u)
+		return err_set(e, ERR_NOMEM, NULL);
+	if (bucket_take(&u->requests, x->hub->limits->requests_per_minute, hub_mono(x->hub), &after))
+		return 0;
+	buf_printf(&x->response.headers, "Retry-After: %d\r\n", after);
+	return err_set(e, ERR_RATE_LIMITED, "more than %lld requests a minute",
+	               (long long)x->hub->limits->requests_per_minute);
+}
+
+static void identify(struct exchange *x)
+{
+	bool browser = x->route.websocket || x->route.route == ROUTE_EVENTS;
+	struct err e = {0};
+	int rc = auth_request(x->hub->auth, x->request, browser, hub_wall(x->hub), &x->who, &e);
+
+	if (rc == AUTH_WAIT && !x->auth_waited) {
+		x->auth_waits = x->auth_waited = true; /* hub_keys_changed() asks again */
+		return;
+	}
+	if (rc == AUTH_WAIT)
+		rc = err_set(&e, ERR_UNAUTHENTICATED, "no key fits this token");
+	if (!rc)
+		rc = charge(x, &e);
+	if (rc)
+		exchange_error(x, &e, NULL);
+	else
+		dispatch(x);
+}
+
+void hub_keys_changed(struct hub *h)
+{
+	struct exchange *next = NULL;
+
+	hub_enter(h);
+	for (struct exchange *x = h->exchanges; x; x = next) {
+		next = x->next;
+		if (!x->auth_waits)
+			continue;
+		x->auth_waits = false;
+		identify(x);
+	}
+}
+
+static void preflight(struct exchange *x)
+{
+	x->response.status = 204;
+	buf_printf(&x->response.headers,
+	           "Allow: %s\r\nAccess-Control-Allow-Methods: %s\r\n"
+	           "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match, "
+	           "Idempotency-Key, Last-Event-ID\r\nAccess-Control-Max-Age: 600\r\n",
+	           x->route.allow, x->route.allow);
+	exchange_answer(x);
+}
+
+/*
+ * Bodies are JSON, whether or not they say so.  What says that it is something else is refused, but
+ * for the type that curl -d gives to everything.
+ */
+static int check_media(const struct request *r, struct err *e)
+{
+	static const char *const taken[] = {"application/json", "application/merge-patch+json",
+	                                    "application/x-www-form-urlencoded"};
+
+	if (r->body_len == 0 || !r->content_type)
+		return 0;
+	for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+		size_t n = strlen(taken[i]);
+
+		if (strncasecmp(r->content_type, taken[i], n) == 0 &&
+		    strchr("; \t", r->content_type[n])) /* its end, too */
+			return 0;
+	}
+	return err_set(e, ERR_UNSUPPORTED_MEDIA, NULL);
+}
+
+void rest_begin(struct exchange *x)
+{
+	const struct request *r = x->request;
+	struct err e = {0};
+	int rc = route_match(r->method, r->path, &x->route, &e);
+
+	if (r->origin && !origin_allowed(x))
+		rc = err_set(&e, ERR_FORBIDDEN, "this origin is not among allowed_origins");
+	else if (rc == ERR_METHOD_NOT_ALLOWED && strcmp(r->method, "OPTIONS") == 0) {
+		preflight(x);
+		return;
+	}
+	if (!rc)
+		rc = query_parse(r->query, &x->query, &e);
+	if (!rc)
+		rc = check_media(r, &e);
+	if (rc) {
+		exchange_error(x, &e, NULL);
+		return;
+	}
+	switch (x->route.route) {
+	case ROUTE_HEALTHZ:
+		buf_puts(&x->response.body, "{\"healthy\":true}");
+		json_answer(x, 200);
+		break;
+	case ROUTE_READYZ:
+		ready(x);
+		break;
+	case ROUTE_VERSION:
+		buf_puts(&x->response.body,
+		         "{\"name\":\"collabd\",\"protocol\":1,\"version\":\"" COLLAB_VERSION "\"}");
+		json_answer(x, 200);
+		break;
+	case ROUTE_METRICS:
+		if (x->hub->conf->metrics_public) {
+			metrics_route(x);
+			break;
+		}
+		identify(x);
+		break;
+	default:
+		identify(x);
+	}
+}

@@ -1,0 +1,556 @@
+/*
+ * A room: one session in memory.  Its life: loading (a fold of the log), live, and failed, when an
+ * append did not reach the disk -- then it is loaded again and its readers go on from their seq.
+ */
+#include "server/room.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/event_json.h"
+#include "server/hub_int.h"
+
+enum { SNAPSHOT_MS = 2000, SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000 };
+
+static void load(struct room *room);
+static void release_held(struct room *room);
+
+struct room *room_of_id(struct hub *h, const char *session_id)
+{
+	return map_get(&h->rooms, session_id);
+}
+
+struct room *room_of_report(struct hub *h, const char *report_id)
+{
+	return map_get(&h->rooms_active, report_id);
+}
+
+void room_poke(struct room *room)
+{
+	room->tick_ms = 0;
+}
+
+struct room *room_open(struct hub *h, const struct store_session *row)
+{
+	struct room *room = calloc(1, sizeof *room);
+
+	if (!room)
+		return NULL;
+	room->hub = h;
+	room->key = row->key;
+	memcpy(room->session_id, row->session_id, sizeof room->session_id);
+	memcpy(room->report_id, row->report_id, sizeof room->report_id);
+	room->held_end = &room->held;
+	room->due_stored_ms = row->due_ms;
+	room->used_ms = hub_mono(h);
+	if (map_put(&h->rooms, room->session_id, room) ||
+	    (row->active && map_put(&h->rooms_active, room->report_id, room))) {
+		map_remove(&h->rooms, room->session_id);
+		free(room);
+		return NULL;
+	}
+	h->metrics.room_opens++;
+	load(room);
+	return room;
+}
+
+/* Forget everything that is folded or cached; connections and people stay. */
+static void unload(struct room *room)
+{
+	fold_cancel(room->fold);
+	room->fold = NULL;
+	history_cancel(room);
+	session_release(&room->head);
+	slots_release(&room->tail);
+	block_unref(room->block);
+	room->block = NULL;
+	for (int i = 0; i < 3; i++) {
+		for (int j = 0; j < 2; j++) {
+			block_unref(room->states[i][j].block);
+			room->states[i][j].block = NULL;
+		}
+	}
+}
+
+void room_free(struct room *room)
+{
+	struct hub *h = room->hub;
+
+	while (room->conns)
+		conn_free(room->conns);
+	unload(room);
+	chunks_release(room);
+	people_release(room);
+	map_remove(&h->rooms, room->session_id);
+	if (room_of_report(h, room->report_id) == room)
+		map_remove(&h->rooms_active, room->report_id);
+	free(room);
+}
+
+/* ---- loading ---------------------------------------------------------------------------------- */
+
+/* Run everything that waits for the room; each may wait again. */
+static void run_waiting(struct room *room)
+{
+	struct exchange *x = room->waiting;
+
+	room->waiting = NULL;
+	while (x) {
+		struct exchange *next = x->queue_next;
+
+		x->queue_next = NULL;
+		x->then(x);
+		x = next;
+	}
+}
+
+static void fail_waiting(struct room *room, const struct err *e)
+{
+	struct exchange *x = room->waiting;
+
+	room->waiting = NULL;
+	while (x) {
+		struct exchange *next = x->queue_next;
+
+		x->queue_next = NULL;
+		exchange_error(x, e, NULL);
+		x = next;
+	}
+}
+
+static void loaded(void *arg, struct fold *f)
+{
+	struct room *room = arg;
+	struct hub *h = room->hub;
+
+	room->fold = NULL;
+	room->used_ms = hub_mono(h);
+	if (f->rc) {
+		hub_log(h, LOG_ERROR, "session %s cannot be opened: %s", room->session_id, f->err.text);
+		fail_waiting(room, &f->err);
+		for (struct conn *c = room->conns; c; c = c->next)
+			conn_close_after(c, c->sent, 1013, "the session cannot be opened");
+		room->state = ROOM_FAILED;
+		room->tick_ms = room->used_ms + RETRY_MS;
+		return;
+	}
+	room->head = f->session;
+	f->session = (struct session){0};
+	room->committed = room->head.seq;
+	room->tail_after = room->head.seq;
+	room->snapshot_seq = f->from_seq;
+	room->end_committed = room->head.ended_ms != 0;
+	room->state = ROOM_LIVE;
+	room->presence_dirty = true;
+	room_poke(room);
+	room_presence(room);
+	release_held(room);
+	run_waiting(room);
+	for (struct conn *c = room->conns; c; c = c->next)
+		conn_resync(c);
+}
+
+static void load(struct room *room)
+{
+	struct err e = {0};
+
+	room->state = ROOM_LOADING;
+	room->fold = fold_start(room->hub, room->key, INT64_MAX, INT64_MAX,
+	                        (size_t)room->hub->limits->base_changes, loaded, room);
+	if (room->fold)
+		return;
+	err_set(&e, ERR_NOMEM, NULL);
+	fail_waiting(room, &e);
+	room->state = ROOM_FAILED;
+}
+
+/* ---- commits ---------------------------------------------------------------------------------- */
+
+void room_hold(struct room *room, struct exchange *x, int64_t at_seq)
+{
+	x->at_seq = at_seq;
+	x->queue_next = NULL;
+	if (room->state == ROOM_LIVE && at_seq <= room->committed) {
+		x->then(x);
+		return;
+	}
+	*room->held_end = x;
+	room->held_end = &x->queue_next;
+}
+
+/* Let go of the answers whose seq is on stable storage. */
+static void release_held(struct room *room)
+{
+	while (room->held && room->held->at_seq <= room->committed) {
+		struct exchange *x = room->held;
+
+		room->held = x->queue_next;
+		if (!room->held)
+			room->held_end = &room->held;
+		x->queue_next = NULL;
+		x->then(x);
+	}
+}
+
+void room_wake(struct room *room)
+{
+	for (struct conn *c = room->conns; c; c = c->next)
+		conn_want(c);
+}
+
+static void trim_tail(struct room *room)
+{
+	size_t max = (size_t)room->hub->limits->tail_bytes;
+
+	while (room->tail.bytes > max && room->tail_after < room->committed) {
+		slots_drop(&room->tail);
+		room->tail_after++;
+	}
+}
+
+/* An append did not reach the disk: all that was decided since is void. */
+static void appends_lost(struct room *room, const struct err *why)
+{
+	struct exchange *held = room->held;
+	struct err e = {0};
+
+	err_set(&e, ERR_STORE_UNAVAILABLE, "the store cannot be written");
+	hub_log(room->hub, LOG_ERROR, "session %s: append failed: %s", room->session_id, why->text);
+	room->hub->metrics.append_failures++;
+	room->hub->store_retry_ms = hub_mono(room->hub) + RETRY_MS;
+	room->state = ROOM_FAILED;
+	room->held = NULL;
+	room->held_end = &room->held;
+	while (held) {
+		struct exchange *next = held->queue_next;
+
+		held->queue_next = NULL;
+		exchange_error(held, &e, NULL);
+		held = next;
+	}
+	for (struct conn *c = room->conns; c; c = c->next)
+		conn_lost_appends(c, room->committed);
+	unload(room);
+	room->tail_after = room->committed;
+}
+
+static void appended(void *arg, const struct store_reply *reply)
+{
+	struct room *room = arg;
+
+	room->pending--;
+	room->appends--;
+	if (room->state == ROOM_FAILED || reply->rc) {
+		if (room->state != ROOM_FAILED)
+			appends_lost(room, &reply->err);
+		if (room->appends == 0)
+			load(room); /* what did commit meanwhile is read back with the rest */
+		return;
+	}
+	room->hub->store_retry_ms = 0;
+	room->committed = reply->seq;
+	room->committed_ms = hub_wall(room->hub);
+	if (room->head.ended_ms && room->committed == room->head.seq && !room->end_committed) {
+		room->end_committed = true;
+		if (room_of_report(room->hub, room->report_id) == room)
+			map_remove(&room->hub->rooms_active, room->report_id);
+	}
+	trim_tail(room);
+	release_held(room);
+	room_wake(room);
+}
+
+/* ---- sealing ---------------------------------------------------------------------------------- */
+
+/* Other forms of an event that readers in the room get, made while the state after it is at hand. */
+static int seal_forms(struct room *room, struct slot *slot, const struct event *ev)
+{
+	struct event_view view = {0};
+	const struct section *sec = NULL;
+	struct buf *out = &room->hub->scratch;
+	int rc = 0;
+
+	if (ev->kind == EVENT_PARTICIPANT_JOINED && ev->user_email) {
+		view.without_email = true;
+		buf_clear(out);
+		event_write_view(ev, slot->hash, &view, out);
+		rc = slot_frame(&room->tail, slot, FRAME_NO_EMAIL, out->p, out->len, &room->block);
+		view.without_email = false;
+	}
+	if (!rc && ev->changes.delta && ev->section_id && room->readers_full > 0) {
+		sec = session_section(&room->head, ev->section_id);
+		view.content = sec && sec->content ? sec->content : "";
+		view.content_len = sec ? sec->content_len : 0;
+		buf_clear(out);
+		event_write_view(ev, slot->hash, &view, out);
+		rc = slot_frame(&room->tail, slot, FRAME_FULL, out->p, out->len, &room->block);
+	}
+	return rc;
+}
+
+/* What of an event readers are filtered by. */
+static void describe(struct slot *slot, const struct event *ev)
+{
+	const char *author = event_author(ev);
+
+	slot->kind = (int)ev->kind;
+	slot->has_delta = ev->changes.delta != NULL;
+	slot->has_email = ev->user_email != NULL;
+	slot->user_hash = author ? hash64(0, author, strlen(author)) : 0;
+	if (ev->section_id)
+		slot->section_hash = hash64(0, ev->section_id, strlen(ev->section_id));
+}
+
+/*
+ * Seal one event: its id, its place in the chain, its frame, its effect on the head.  Everything
+ * that is read off the event is read before it is applied: it may lend from what it removes.
+ */
+static int seal(struct room *room, struct event *ev, bool answer, uint64_t origin, struct err *e)
+{
+	struct buf *out = &room->hub->scratch;
+	unsigned char hash[SHA256_LEN];
+	char event_id[UUID_LEN + 1];
+	struct slot *slot = NULL;
+	int rc;
+
+	assert(ev->seq == room->head.seq + 1);
+	hub_uuid(room->hub, event_id);
+	ev->event_id = event_id;
+	ev->session_id = room->session_id;
+	buf_clear(out);
+	rc = event_write(ev, room->head.hash, hash, out);
+	if (!rc)
+		rc = slots_push_record(&room->tail, &room->block, ev->seq, ev->time_ms, out->p,
+		                       out->len);
+	if (!rc) {
+		slot = &room->tail.v[room->tail.len - 1];
+		memcpy(slot->hash, hash, SHA256_LEN);
+		slot->origin = origin;
+		describe(slot, ev);
+		rc = session_apply(&room->head, ev, e);
+	}
+	if (!rc) {
+		memcpy(room->head.hash, hash, SHA256_LEN);
+		rc = seal_forms(room, slot, ev);
+		room->hub->metrics.events[ev->kind]++;
+	}
+	ev->event_id = NULL;
+	if (answer)
+		memcpy(room->event_id, event_id, sizeof room->event_id);
+	return rc;
+}
+
+/* Hand the tail's newest n events to the store. */
+static int store_newest(struct room *room, size_t n)
+{
+	struct store_record few[8], *records = few;
+	struct store_append a = {.key = room->key,
+	                         .seq_expected = room->head.seq - (int64_t)n,
+	                         .records_len = n,
+	                         .due_ms = STORE_KEEP,
+	                         .active = room->head.ended_ms ? 0 : STORE_KEEP};
+	int64_t due = session_due_ms(&room->head);
+	int rc;
+
+	if (n > sizeof few / sizeof few[0]) {
+		records = calloc(n, sizeof *records);
+		if (!records)
+			return ERR_NOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct slot *s = &room->tail.v[room->tail.len - n + i];
+		const struct frame *f = &s->frames[FRAME_STORED];
+
+		records[i] = (struct store_record){s->seq, s->time_ms,
+		                                   f->block->bytes + f->at + f->head,
+		                                   f->len - f->head};
+	}
+	/* The stored due time may be early, never late: it moves back only when it has to. */
+	if (due < room->due_stored_ms || room->head.ended_ms)
+		room->due_stored_ms = a.due_ms = due;
+	a.records = records;
+	rc = store_append(room->hub->store, &a, appended, room);
+	if (records != few)
+		free(records);
+	if (!rc) {
+		room->pending++;
+		room->appends++;
+	}
+	return rc;
+}
+
+/* Who is no participant any more hears that, and nothing after it. */
+static void close_left(struct room *room, const struct decision *d)
+{
+	for (size_t i = 0; i < d->len; i++) {
+		const struct event *ev = &d->events[i];
+
+		if (ev->kind != EVENT_PARTICIPANT_LEFT)
+			continue;
+		for (struct conn *c = room->conns; c; c = c->next)
+			if (strcmp(c->who.user_id, ev->user_id) == 0)
+				conn_close_after(c, ev->seq, 4403, "removed from the session");
+	}
+}
+
+int room_append(struct room *room, const struct decision *d, uint64_t origin, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < d->len; i++)
+		rc = seal(room, &d->events[i], i == d->answer, i == d->answer ? origin : 0, e);
+	if (!rc)
+		rc = store_newest(room, d->len);
+	if (rc) {
+		/* Half of it may be applied: only the log knows the truth now. */
+		struct err why = {0};
+
+		err_set(&why, rc, "%s", e->code ? e->text : err_row(rc)->text);
+		appends_lost(room, &why);
+		if (room->appends == 0)
+			load(room);
+		return err_set(e, ERR_STORE_UNAVAILABLE, NULL);
+	}
+	room->used_ms = hub_mono(room->hub);
+	if (room->tick_ms > room->used_ms + SNAPSHOT_MS)
+		room->tick_ms = room->used_ms + SNAPSHOT_MS;
+	close_left(room, d);
+	if (room->head.ended_ms)
+		room_ended(room);
+	return 0;
+}
+
+void room_ended(struct room *room)
+{
+	bool timeout = room->head.end_reason && strcmp(room->head.end_reason, "timeout") == 0;
+
+	for (struct conn *c = room->conns; c; c = c->next)
+		conn_close_after(c, room->head.seq, timeout ? 4408 : 4410,
+		                 timeout ? "session timed out" : "session ended");
+}
+
+void room_system(struct room *room, const struct command *c)
+{
+	struct decide_env env = {.now_ms = hub_wall(room->hub),
+	                         .cursor_ms = room->cursor_ms,
+	                         .limits = room->hub->limits};
+	struct decision d = {0};
+	struct err e = {0};
+	int rc;
+
+	if (hub_writable(room->hub, &e) && !room->hub->draining)
+		return;
+	rc = decide(&room->head, c, NULL, &env, &d, &e);
+	if (!rc && d.len > 0)
+		(void)room_append(room, &d, 0, &e); /* a failure loads the room again, and it is retried */
+	decision_release(&d);
+}
+
+/* ---- by time ---------------------------------------------------------------------------------- */
+
+static void snapshot_kept(void *arg, const struct store_reply *reply)
+{
+	struct room *room = arg;
+
+	room->pending--;
+	room->snapshot_pending = false;
+	if (!reply->rc)
+		room->hub->metrics.snapshots++;
+	room_poke(room);
+}
+
+void room_snapshot(struct room *room, int64_t now)
+{
+	struct buf summary, *out = &room->hub->scratch;
+	int64_t due = session_due_ms(&room->head);
+
+	if (room->state != ROOM_LIVE || room->snapshot_pending || room->snapshot_seq == room->head.seq)
+		return;
+	buf_init(&summary, 1 << 20);
+	buf_clear(out);
+	state_write(&room->head, out);
+	summary_write(&room->head, &summary);
+	if (!buf_error(out) && !buf_error(&summary) &&
+	    store_snapshot_put(room->hub->store, room->key, room->head.seq, out->p, out->len,
+	                       summary.p, due, snapshot_kept, room) == 0) {
+		room->pending++;
+		room->snapshot_pending = true;
+		room->snapshot_seq = room->head.seq;
+		room->snapshot_ms = now;
+		room->snapshot_bytes = out->len;
+		room->due_stored_ms = due;
+	}
+	buf_release(&summary);
+}
+
+/*
+ * Snapshots follow the head by some seconds, longer for large states; they are put into the writer's
+ * queue behind the events they hold, so the store refuses one whose events were lost.
+ */
+static int64_t snapshot_tick(struct room *room, int64_t now, bool at_once)
+{
+	int64_t pace = SNAPSHOT_MS + (int64_t)room->snapshot_bytes / SNAPSHOT_BYTES_PER_MS;
+	int64_t behind = room->head.seq - room->snapshot_seq;
+	bool due_moved = room->due_stored_ms == 0;
+
+	if ((behind == 0 && !due_moved) || room->snapshot_pending ||
+	    (room->hub->store_retry_ms && now < room->hub->store_retry_ms))
+		return 1000;
+	if (behind >= room->hub->conf->snapshot_events)
+		pace /= 8;
+	if (due_moved)
+		room->snapshot_seq = 0; /* the same state, for the sake of its due time */
+	if (at_once || due_moved || now - room->snapshot_ms >= pace)
+		room_snapshot(room, now);
+	return pace;
+}
+
+static bool idle(const struct room *room)
+{
+	return !room->conns && !room->waiting && !room->held && room->exchanges == 0 &&
+	       room->pending == 0 && !room->fold && !room->history && !room_has_people(room);
+}
+
+void room_tick(struct room *room, int64_t now)
+{
+	struct hub *h = room->hub;
+	int64_t wait = 1000, ms;
+
+	room->tick_ms = now + wait;
+	if (room->state == ROOM_FAILED && room->appends == 0) {
+		if (idle(room) && now - room->used_ms > RETRY_MS) {
+			room_free(room);
+			return;
+		}
+		load(room);
+	}
+	if (room->state == ROOM_LIVE) {
+		struct command c;
+		bool leaving = now - room->used_ms >= h->conf->room_idle_seconds * 1000;
+
+		command_init(&c, COMMAND_EXPIRE);
+		if (!room->head.ended_ms && session_due_ms(&room->head) <= hub_wall(h))
+			room_system(room, &c);
+		if (room->state != ROOM_LIVE)
+			return;
+		wait = room_presence_tick(room, now);
+		ms = session_due_ms(&room->head) - hub_wall(h);
+		wait = ms < wait ? (ms < 1 ? 1 : ms) : wait;
+		ms = snapshot_tick(room, now, leaving);
+		wait = ms < wait ? ms : wait;
+		if (leaving && idle(room) && room->snapshot_seq == room->head.seq) {
+			room_free(room);
+			return;
+		}
+		if (room->conns)
+			room->used_ms = now;
+	}
+	if (now >= room->conns_tick_ms) {
+		room->conns_tick_ms = now + 1000;
+		for (struct conn *c = room->conns; c; c = c->next)
+			conn_tick(c, now, hub_wall(h));
+	}
+	if (room->tick_ms != 0) /* not poked meanwhile */
+		room->tick_ms = now + wait;
+}

@@ -1,0 +1,30 @@
+/* What the files of the hub need of a room beyond hub_int.h. */
+#ifndef COLLAB_SERVER_ROOM_H
+#define COLLAB_SERVER_ROOM_H
+
+#include "server/hub_int.h"
+
+/* The next hub_tick looks at this room. */
+void room_poke(struct room *room);
+
+/* Keep the head as a snapshot, with the directory's summary and due time, if it is not one already. */
+void room_snapshot(struct room *room, int64_t now);
+
+/* A command of the server itself (online, offline, expire); what it changes is appended. */
+void room_system(struct room *room, const struct command *c);
+
+/* The head says that the session has ended: connections close behind that event. */
+void room_ended(struct room *room);
+
+/* The history of a section from base_seq on is being rebuilt; whoever waits is asked again. */
+int history_want(struct room *room, const char *section_id, int64_t base_seq, struct sender sender);
+void history_cancel(struct room *room);
+void history_forget(struct room *room, const struct conn *c, const struct exchange *x);
+
+/* The lock is held by a live connection again: its loss is forgotten. */
+void lost_lock_adopt(struct room *room, const char *section_id, int64_t fence);
+
+/* The room was loaded again: the connection goes on from what it was sent. */
+void conn_resync(struct conn *c);
+
+#endif
