@@ -19,7 +19,7 @@ SYSCONFDIR ?= /etc
 
 CFLAGS  ?= -O2 -g
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-           -Wformat=2 -Wvla -Wpointer-arith -Wwrite-strings -Wno-format-truncation
+           -Wformat=2 -Wvla -Wpointer-arith -Wwrite-strings $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 CPPFLAGS_ALL = -D_POSIX_C_SOURCE=200809L -DCOLLAB_VERSION='"$(VERSION)"' \
                -DCOLLAB_SYSCONFDIR='"$(SYSCONFDIR)"' -Ilibcollab $(CPPFLAGS)
 CFLAGS_ALL   = -std=c11 -fPIC -fvisibility=hidden $(WARN) $(CFLAGS) \
@@ -29,8 +29,8 @@ LDFLAGS_ALL  = $(LDFLAGS) $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 # What each part links with; a program gets no more than it uses.
 LIBS_PURE   = -ljansson -lcrypto -lm
 LIBS_STORE  = -lsqlite3 -lpthread
-LIBS_SERVER = -lwebsockets -luv -ljose -linih -lssl
-LIBS_CLIENT = -lwebsockets -luv -lcurl -lssl
+LIBS_SERVER = -luv -lhttp_parser -ljose -linih -lcurl -lssl
+LIBS_CLIENT = -lcurl -linih
 
 src  = $(wildcard libcollab/$(1)/*.c)
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -51,7 +51,8 @@ OBJ_CLIENT = $(call objs,$(SRC_CLIENT))
 OBJ_TOOLLIB = $(call objs,$(SRC_TOOLLIB))
 
 # The hub without its sockets: what the simulation links.
-OBJ_HUB = $(filter-out $(BUILD)/libcollab/server/ws.o $(BUILD)/libcollab/server/loop.o,$(OBJ_SERVER))
+NET      = net net_accept listen sock sock_http sock_out sock_ws tls loop sd
+OBJ_HUB  = $(filter-out $(NET:%=$(BUILD)/libcollab/server/%.o),$(OBJ_SERVER))
 
 SRC_UNIT  := $(wildcard tests/unit/test_*.c)
 SRC_SIM   := $(wildcard tests/sim/test_*.c)
@@ -62,8 +63,8 @@ HELPERS   := $(patsubst tests/bats/helpers/%.c,$(BUILD)/tests/%,$(SRC_HELPER))
 SOLIB     = $(BUILD)/libcollab.so.$(SOVERSION)
 PROGRAMS  = $(if $(wildcard cmd/collabd.c),$(BUILD)/collabd) $(TOOLS)
 
-.PHONY: all deps deps-check check test-programs unit bats lint format-check asan tsan demo install \
-        uninstall clean help
+.PHONY: all deps deps-demo deps-check check test-programs unit bats lint asan tsan clang demo \
+        install uninstall fuzz clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS)
@@ -78,6 +79,7 @@ $(BUILD)/flags: FORCE
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_LINE))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS_LINE))' > $@
 FORCE:
 
+$(BUILD)/tests/%.o: CPPFLAGS_ALL += -Itests
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
@@ -91,19 +93,123 @@ $(SOLIB): $(OBJ_CLIENT) $(OBJ_PURE) libcollab/collab.map
 	    $(LIBS_CLIENT) $(LIBS_PURE)
 	ln -sf libcollab.so.$(SOVERSION) $(BUILD)/libcollab.so
 
+# What one tool links with beyond what all of them do.  Its objects first, so that make builds them.
+OBJ_TOOL_pmr-token  = $(BUILD)/libcollab/base/base64.o
+LIBS_TOOL_pmr-token = -linih -lcrypto
+$(BUILD)/pmr-token: $(OBJ_TOOL_pmr-token)
+
 $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) -L$(BUILD) -lcollab -Wl,-rpath,'$$ORIGIN' \
-	    -Wl,-rpath,'$$ORIGIN/../lib' $(LIBS_TOOL_$*)
+	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
+	    -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -ljansson -lm $(LIBS_TOOL_$*)
 
 # Tests
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
-$(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
+$(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+$(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
 
 test-programs: $(TESTS) $(HELPERS)
 
+# What is needed to build, and to test.  Missing packages are installed (as root, or with sudo).
+DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-dev libjansson-dev \
+       libsqlite3-dev libjose-dev libssl-dev libinih-dev
+DEPS_RUN = sqlite3 jq curl
+DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
+             libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git
+
+# target: deps         install what the build needs
+deps:
+	@sh dist/install-packages.sh $(DEPS)
+deps-demo:
+	@sh dist/install-packages.sh $(DEPS) $(DEPS_RUN)
+deps-check:
+	@sh dist/install-packages.sh $(DEPS) $(DEPS_CHECK)
+
+# target: check        install what the tests need, build, run every test
+check: deps-check
+	$(MAKE) all test-programs
+	BUILD=$(abspath $(BUILD)) sh tests/run.sh
+
+# target: unit         the C tests only
+unit: test-programs
+	BUILD=$(abspath $(BUILD)) sh tests/run.sh unit sim
+
+# target: bats         the tests with real processes only
+bats: all test-programs
+	BUILD=$(abspath $(BUILD)) sh tests/run.sh bats
+
+# target: lint         layers, format, manuals, options
+lint: all
+	BUILD=$(abspath $(BUILD)) sh tests/run.sh lint
+
+# target: asan         the C and process tests with AddressSanitizer and UBSan
+asan:
+	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all test-programs
+	BUILD=$(abspath build-asan) SANITIZED=1 sh tests/run.sh unit sim bats
+
+# target: tsan         the tests that run threads, with ThreadSanitizer
+tsan:
+	$(MAKE) BUILD=build-tsan CC=clang SANITIZE=thread CFLAGS='-O1 -g' all test-programs
+	BUILD=$(abspath build-tsan) SANITIZED=1 sh tests/run.sh tsan
+
+# target: clang        build with clang, without warnings
+clang:
+	$(MAKE) BUILD=build-clang CC=clang CFLAGS='-O2 -g -Werror' all test-programs
+
+# target: demo         install what is missing, build, and run a real session that explains itself
+demo: deps-demo
+	$(MAKE) all
+	@BUILD=$(abspath $(BUILD)) sh dist/demo.sh
+
+# target: install      programs, library, manuals (DESTDIR, PREFIX, …)
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
+	    $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(SYSCONFDIR)/collabd
+	install -m 755 $(BUILD)/collabd $(DESTDIR)$(SBINDIR)/
+	install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/
+	install -m 644 $(SOLIB) $(DESTDIR)$(LIBDIR)/
+	ln -sf libcollab.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libcollab.so
+	install -m 644 libcollab/collab.h $(DESTDIR)$(INCLUDEDIR)/
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+	    dist/collab.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/collab.pc
+	install -m 644 dist/collabd.conf $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
+	for page in man/*.[1-8]; do \
+	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
+	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
+	install -D -m 644 completions/pmr.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/pmr-session
+	for tool in $(notdir $(TOOLS)); do test $$tool = pmr-session || \
+	    ln -sf pmr-session $(DESTDIR)$(DATADIR)/bash-completion/completions/$$tool || exit 1; done
+	install -D -m 644 completions/_pmr $(DESTDIR)$(DATADIR)/zsh/site-functions/_pmr
+	for tool in $(notdir $(TOOLS)); do install -D -m 644 completions/pmr.fish \
+	    $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$tool.fish || exit 1; done
+
+# target: uninstall    remove what install put there (the configuration stays)
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/collabd $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(TOOLS))) \
+	    $(DESTDIR)$(LIBDIR)/libcollab.so* $(DESTDIR)$(LIBDIR)/pkgconfig/collab.pc \
+	    $(DESTDIR)$(INCLUDEDIR)/collab.h $(DESTDIR)$(DATADIR)/zsh/site-functions/_pmr \
+	    $(addprefix $(DESTDIR)$(DATADIR)/bash-completion/completions/,$(notdir $(TOOLS))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/,$(addsuffix .fish,$(notdir $(TOOLS))))
+	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+
+# target: fuzz         every fuzz target for SECONDS seconds (default 30), with its corpus
+SECONDS ?= 30
+FUZZ = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz:
+	for t in $(FUZZ); do $(MAKE) fuzz-$$t || exit 1; done
+fuzz-%:
+	@mkdir -p build-fuzz/corpus-$*
+	clang $(CPPFLAGS_ALL) -Itests -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -o build-fuzz/$* \
+	    tests/fuzz/fuzz_$*.c $(SRC_PURE) $(FUZZ_SRC_$*) $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+	build-fuzz/$* -max_total_time=$(SECONDS) -timeout=10 build-fuzz/corpus-$* tests/fuzz/corpus/$*
+FUZZ_SRC_http = $(wildcard libcollab/server/http*.c)
+FUZZ_SRC_jwt  = $(filter-out $(NET:%=libcollab/server/%.c),$(SRC_SERVER)) $(SRC_STORE)
+FUZZ_SRC_conf = $(wildcard libcollab/server/conf*.c)
+
+# target: clean        remove what was built
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-clang
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

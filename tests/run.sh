@@ -1,0 +1,25 @@
+#!/bin/sh
+# Run the tests: run.sh [unit] [sim] [bats] [lint] [tsan]; none: all but tsan.
+# BUILD is the build directory.  prove runs everything and sums up.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+: "${BUILD:=$PWD/build}"
+export BUILD
+[ $# -gt 0 ] || set -- lint unit sim bats
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+for what in "$@"; do
+	case $what in
+	unit | sim) find "$BUILD/tests/$what" -name 'test_*' -type f -perm -u+x | sort ;;
+	bats) find tests/bats -name '*.bats' | sort ;;
+	lint) find tests/lint -name '*.sh' | sort && find tests/lint -name '*.bats' | sort ;;
+	tsan)
+		# What runs threads: the store's writer and reader, the key fetcher, the daemon itself.
+		printf '%s\n' "$BUILD/tests/unit/test_store" "$BUILD/tests/unit/test_auth"
+		find tests/bats -name 'session*.bats' | sort
+		;;
+	*) echo "run.sh: unknown suite $what" >&2 && exit 64 ;;
+	esac
+done >"$list"
+# One process a test file; the files share nothing.
+prove --jobs "${JOBS:-2}" --merge --exec 'sh tests/one.sh' - <"$list"
