@@ -33,6 +33,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+
 /* The library's version, "0.1.0". */
 const char *collab_version(void);
 
@@ -226,6 +230,10 @@ int collab_text_set(struct collab_text *t, const char *text, size_t len, struct 
 
 /* Whether everything edited here is acknowledged. */
 bool collab_text_settled(const struct collab_text *t);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

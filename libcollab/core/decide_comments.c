@@ -124,7 +124,7 @@ int rule_comment_add(struct decider *dr)
 	ev->parent_comment_id = root ? root->comment_id : NULL;
 	ev->text = c->text;
 	ev->text_len = c->text_len;
-	ev->mentions = c->mentions;
+	ev->mentions = c->mentions_len > 0 ? c->mentions : NULL;
 	ev->mentions_len = c->mentions_len;
 	ev->anchor = anchor;
 	ev->comment_user_id = ev->user_id;

@@ -252,7 +252,8 @@ int section_text_at(const struct section *sec, int64_t base_seq, struct buf *out
 /*
  * *out (initialised by the caller, emptied here) = op, made from the text at base_seq, as it must be
  * to apply to the text now (side LEFT against each change since).  History must cover base_seq.
- * ERR_BAD_DELTA when op does not fit the text at base_seq; ERR_NOMEM.
+ * ERR_BAD_DELTA when op does not fit the text at base_seq; ERR_BASE_TOO_OLD when so large an op
+ * would have to be taken over so many changes that everybody else would have to wait; ERR_NOMEM.
  */
 int section_transform(const struct section *sec, const struct op *op, int64_t base_seq,
                       struct op *out, struct err *e);

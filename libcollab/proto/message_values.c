@@ -229,9 +229,8 @@ static int read_mentions(struct reader *r, const struct field *f, const json_t *
 	if ((int64_t)len > f->max)
 		return err_field(r->e, ERR_BAD_FIELD, f->name, "%s has %zu users, at most %lld",
 		                 f->name, len, (long long)f->max);
-	if (len == 0)
-		return 0;
-	r->m->mentions = calloc(len, sizeof *r->m->mentions);
+	/* An empty list is not an absent one: in an edit it takes all mentions away. */
+	r->m->mentions = calloc(len + 1, sizeof *r->m->mentions);
 	if (!r->m->mentions)
 		return err_set(r->e, ERR_NOMEM, NULL);
 	for (size_t i = 0; i < len; i++) {

@@ -80,6 +80,7 @@ void conflict_write(const struct session *s, const struct conflict *c, struct bu
 /*
  * The directory's summary, a whole object: what listings show of a session that is not in memory:
  * {"conflict_resolution_strategy","end_reason"?,"ended_at"?,"last_activity","max_participants",
+ * "members" (their user ids, for who may list it),
  * "online","open_comments","open_conflicts","participants" (a count),"session_timeout_minutes",
  * "session_type","started_at","started_by","total_changes","total_comments"}
  */

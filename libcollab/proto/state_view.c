@@ -247,6 +247,13 @@ void summary_write(const struct session *s, struct buf *out)
 	state_put_time(out, "ended_at", s->ended_ms);
 	json_time(out, "last_activity", s->activity_ms);
 	json_int(out, "max_participants", s->settings.max_participants);
+	json_key(out, "members");
+	buf_putc(out, '[');
+	for (at = 0; (entry = map_next(&s->members, &at));) {
+		json_comma(out);
+		json_put_string(out, entry->key, strlen(entry->key));
+	}
+	buf_putc(out, ']');
 	json_int(out, "online", online);
 	json_int(out, "open_comments", s->comments_open);
 	json_int(out, "open_conflicts", s->conflicts_open);

@@ -11,9 +11,8 @@
 #include "proto/event_json.h"
 #include "server/hub_int.h"
 
-enum { SNAPSHOT_MS = 2000, SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000 };
+enum { SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000 };
 
-static void load(struct room *room);
 static void release_held(struct room *room);
 
 struct room *room_of_id(struct hub *h, const char *session_id)
@@ -51,7 +50,7 @@ struct room *room_open(struct hub *h, const struct store_session *row)
 		return NULL;
 	}
 	h->metrics.room_opens++;
-	load(room);
+	room_load(room);
 	return room;
 }
 
@@ -151,7 +150,7 @@ static void loaded(void *arg, struct fold *f)
 		conn_resync(c);
 }
 
-static void load(struct room *room)
+void room_load(struct room *room)
 {
 	struct err e = {0};
 
@@ -210,7 +209,7 @@ static void trim_tail(struct room *room)
 }
 
 /* An append did not reach the disk: all that was decided since is void. */
-static void appends_lost(struct room *room, const struct err *why)
+void room_appends_lost(struct room *room, const struct err *why)
 {
 	struct exchange *held = room->held;
 	struct err e = {0};
@@ -235,7 +234,7 @@ static void appends_lost(struct room *room, const struct err *why)
 	room->tail_after = room->committed;
 }
 
-static void appended(void *arg, const struct store_reply *reply)
+void room_appended(void *arg, const struct store_reply *reply)
 {
 	struct room *room = arg;
 
@@ -243,9 +242,9 @@ static void appended(void *arg, const struct store_reply *reply)
 	room->appends--;
 	if (room->state == ROOM_FAILED || reply->rc) {
 		if (room->state != ROOM_FAILED)
-			appends_lost(room, &reply->err);
+			room_appends_lost(room, &reply->err);
 		if (room->appends == 0)
-			load(room); /* what did commit meanwhile is read back with the rest */
+			room_load(room); /* what did commit meanwhile is read back with the rest */
 		return;
 	}
 	room->hub->store_retry_ms = 0;
@@ -261,165 +260,7 @@ static void appended(void *arg, const struct store_reply *reply)
 	room_wake(room);
 }
 
-/* ---- sealing ---------------------------------------------------------------------------------- */
-
-/* Other forms of an event that readers in the room get, made while the state after it is at hand. */
-static int seal_forms(struct room *room, struct slot *slot, const struct event *ev)
-{
-	struct event_view view = {0};
-	const struct section *sec = NULL;
-	struct buf *out = &room->hub->scratch;
-	int rc = 0;
-
-	if (ev->kind == EVENT_PARTICIPANT_JOINED && ev->user_email) {
-		view.without_email = true;
-		buf_clear(out);
-		event_write_view(ev, slot->hash, &view, out);
-		rc = slot_frame(&room->tail, slot, FRAME_NO_EMAIL, out->p, out->len, &room->block);
-		view.without_email = false;
-	}
-	if (!rc && ev->changes.delta && ev->section_id && room->readers_full > 0) {
-		sec = session_section(&room->head, ev->section_id);
-		view.content = sec && sec->content ? sec->content : "";
-		view.content_len = sec ? sec->content_len : 0;
-		buf_clear(out);
-		event_write_view(ev, slot->hash, &view, out);
-		rc = slot_frame(&room->tail, slot, FRAME_FULL, out->p, out->len, &room->block);
-	}
-	return rc;
-}
-
-/* What of an event readers are filtered by. */
-static void describe(struct slot *slot, const struct event *ev)
-{
-	const char *author = event_author(ev);
-
-	slot->kind = (int)ev->kind;
-	slot->has_delta = ev->changes.delta != NULL;
-	slot->has_email = ev->user_email != NULL;
-	slot->user_hash = author ? hash64(0, author, strlen(author)) : 0;
-	if (ev->section_id)
-		slot->section_hash = hash64(0, ev->section_id, strlen(ev->section_id));
-}
-
-/*
- * Seal one event: its id, its place in the chain, its frame, its effect on the head.  Everything
- * that is read off the event is read before it is applied: it may lend from what it removes.
- */
-static int seal(struct room *room, struct event *ev, bool answer, uint64_t origin, struct err *e)
-{
-	struct buf *out = &room->hub->scratch;
-	unsigned char hash[SHA256_LEN];
-	char event_id[UUID_LEN + 1];
-	struct slot *slot = NULL;
-	int rc;
-
-	assert(ev->seq == room->head.seq + 1);
-	hub_uuid(room->hub, event_id);
-	ev->event_id = event_id;
-	ev->session_id = room->session_id;
-	buf_clear(out);
-	rc = event_write(ev, room->head.hash, hash, out);
-	if (!rc)
-		rc = slots_push_record(&room->tail, &room->block, ev->seq, ev->time_ms, out->p,
-		                       out->len);
-	if (!rc) {
-		slot = &room->tail.v[room->tail.len - 1];
-		memcpy(slot->hash, hash, SHA256_LEN);
-		slot->origin = origin;
-		describe(slot, ev);
-		rc = session_apply(&room->head, ev, e);
-	}
-	if (!rc) {
-		memcpy(room->head.hash, hash, SHA256_LEN);
-		rc = seal_forms(room, slot, ev);
-		room->hub->metrics.events[ev->kind]++;
-	}
-	ev->event_id = NULL;
-	if (answer)
-		memcpy(room->event_id, event_id, sizeof room->event_id);
-	return rc;
-}
-
-/* Hand the tail's newest n events to the store. */
-static int store_newest(struct room *room, size_t n)
-{
-	struct store_record few[8], *records = few;
-	struct store_append a = {.key = room->key,
-	                         .seq_expected = room->head.seq - (int64_t)n,
-	                         .records_len = n,
-	                         .due_ms = STORE_KEEP,
-	                         .active = room->head.ended_ms ? 0 : STORE_KEEP};
-	int64_t due = session_due_ms(&room->head);
-	int rc;
-
-	if (n > sizeof few / sizeof few[0]) {
-		records = calloc(n, sizeof *records);
-		if (!records)
-			return ERR_NOMEM;
-	}
-	for (size_t i = 0; i < n; i++) {
-		const struct slot *s = &room->tail.v[room->tail.len - n + i];
-		const struct frame *f = &s->frames[FRAME_STORED];
-
-		records[i] = (struct store_record){s->seq, s->time_ms,
-		                                   f->block->bytes + f->at + f->head,
-		                                   f->len - f->head};
-	}
-	/* The stored due time may be early, never late: it moves back only when it has to. */
-	if (due < room->due_stored_ms || room->head.ended_ms)
-		room->due_stored_ms = a.due_ms = due;
-	a.records = records;
-	rc = store_append(room->hub->store, &a, appended, room);
-	if (records != few)
-		free(records);
-	if (!rc) {
-		room->pending++;
-		room->appends++;
-	}
-	return rc;
-}
-
-/* Who is no participant any more hears that, and nothing after it. */
-static void close_left(struct room *room, const struct decision *d)
-{
-	for (size_t i = 0; i < d->len; i++) {
-		const struct event *ev = &d->events[i];
-
-		if (ev->kind != EVENT_PARTICIPANT_LEFT)
-			continue;
-		for (struct conn *c = room->conns; c; c = c->next)
-			if (strcmp(c->who.user_id, ev->user_id) == 0)
-				conn_close_after(c, ev->seq, 4403, "removed from the session");
-	}
-}
-
-int room_append(struct room *room, const struct decision *d, uint64_t origin, struct err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < d->len; i++)
-		rc = seal(room, &d->events[i], i == d->answer, i == d->answer ? origin : 0, e);
-	if (!rc)
-		rc = store_newest(room, d->len);
-	if (rc) {
-		/* Half of it may be applied: only the log knows the truth now. */
-		struct err why = {0};
-
-		err_set(&why, rc, "%s", e->code ? e->text : err_row(rc)->text);
-		appends_lost(room, &why);
-		if (room->appends == 0)
-			load(room);
-		return err_set(e, ERR_STORE_UNAVAILABLE, NULL);
-	}
-	room->used_ms = hub_mono(room->hub);
-	if (room->tick_ms > room->used_ms + SNAPSHOT_MS)
-		room->tick_ms = room->used_ms + SNAPSHOT_MS;
-	close_left(room, d);
-	if (room->head.ended_ms)
-		room_ended(room);
-	return 0;
-}
+/* ---- the end, and the server's own commands ------------------------------------------------------ */
 
 void room_ended(struct room *room)
 {
@@ -490,7 +331,7 @@ void room_snapshot(struct room *room, int64_t now)
  */
 static int64_t snapshot_tick(struct room *room, int64_t now, bool at_once)
 {
-	int64_t pace = SNAPSHOT_MS + (int64_t)room->snapshot_bytes / SNAPSHOT_BYTES_PER_MS;
+	int64_t pace = ROOM_SNAPSHOT_MS + (int64_t)room->snapshot_bytes / SNAPSHOT_BYTES_PER_MS;
 	int64_t behind = room->head.seq - room->snapshot_seq;
 	bool due_moved = room->due_stored_ms == 0;
 
@@ -523,7 +364,7 @@ void room_tick(struct room *room, int64_t now)
 			room_free(room);
 			return;
 		}
-		load(room);
+		room_load(room);
 	}
 	if (room->state == ROOM_LIVE) {
 		struct command c;

@@ -4,6 +4,17 @@
 
 #include "server/hub_int.h"
 
+enum { ROOM_SNAPSHOT_MS = 2000 }; /* the least time between two snapshots */
+
+/* Fold the state from the store (again); what waits for the room runs when it is there. */
+void room_load(struct room *room);
+
+/* The store's answer to an append; `arg` is the room. */
+void room_appended(void *arg, const struct store_reply *reply);
+
+/* An append did not reach the disk: all that was decided since is void. */
+void room_appends_lost(struct room *room, const struct err *why);
+
 /* The next hub_tick looks at this room. */
 void room_poke(struct room *room);
 

@@ -228,8 +228,8 @@ static void all_sent(struct sock *s)
 {
 	if (s->phase == PHASE_ANSWERED && !s->keep_alive)
 		sock_finish(s, s->lingers || sock_rest(s) > 0);
-	else if (s->phase == PHASE_CLOSING && s->eof)
-		sock_close(s, false);
+	else if (s->phase == PHASE_CLOSING && (s->eof || s->lingers))
+		sock_finish(s, s->lingers);
 	else if (s->phase == PHASE_IDLE && s->net->draining && sock_rest(s) == 0)
 		sock_close(s, false);
 	else if (s->phase == PHASE_IDLE && sock_rest(s) > 0)

@@ -114,8 +114,11 @@ size_t sock_ws_input(struct sock *s, char *p, size_t len)
 	}
 	if (rc < 0 && s->phase == PHASE_WS)
 		sock_ws_close(s, ws_close_code(rc), reason_of(rc), CLOSE_MS);
-	else if (rc < 0)
-		s->eof = true; /* whoever breaks the rules now is not waited for */
+	if (rc < 0) {
+		/* Its close frame would not be recognized: end with ours, but let that be read. */
+		s->lingers = true;
+		net_work(s);
+	}
 	return rc < 0 ? len : len - left;
 }
 

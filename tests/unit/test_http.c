@@ -412,7 +412,7 @@ static void test_refusals(void)
 
 	buf_init(&out, 65536);
 	ok(http_in_new(&in, 0) == 0, "a reader");
-	is_int(http_in_read(in, old, sizeof old - 1, &used, &e), ERR_BAD_REQUEST,
+	is_int(http_in_read(in, old, sizeof old - 1, &used, &e), ERR_UPGRADE_REQUIRED,
 	       "an old WebSocket");
 	http_refuse(&e, http_in_head(in), &out);
 	ok(strncmp(out.p, "HTTP/1.1 426 Upgrade Required\r\n", 31) == 0, "is refused in HTTP/1.1");
