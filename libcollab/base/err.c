@@ -30,7 +30,8 @@ int err_from_wire(const char *wire)
 	return 0;
 }
 
-static void set(struct err *e, int code, const char *field, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+set(struct err *e, int code, const char *field, const char *fmt, va_list ap)
 {
 	e->code = code;
 	(void)snprintf(e->field, sizeof e->field, "%s", field); /* cutting is meant */

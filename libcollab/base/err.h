@@ -28,7 +28,6 @@
 	X(NOT_FOUND, "not_found", 404, 66, 0, "no such resource")                                  \
 	X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 64, 0, "method not allowed here")         \
 	X(NOT_ACCEPTABLE, "not_acceptable", 406, 65, 0, "cannot answer in the type asked for")     \
-	X(LENGTH_REQUIRED, "length_required", 411, 65, 0, "a body needs a Content-Length")         \
 	X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 65, 0, "the body must be JSON")        \
 	X(HEADERS_TOO_LARGE, "headers_too_large", 431, 65, 0, "the request's headers are too large") \
 	X(EXPECTATION_FAILED, "expectation_failed", 417, 65, 0, "cannot meet this expectation")    \
@@ -70,6 +69,7 @@
 	X(RATE_LIMITED, "rate_limited", 429, 75, 1, "too many requests")                           \
 	/* the server cannot now */                                                                \
 	X(STORE_UNAVAILABLE, "store_unavailable", 503, 75, 1, "the store cannot be written")       \
+	X(SERVER_FULL, "server_full", 503, 75, 1, "the server has all the connections it may have") \
 	X(DRAINING, "draining", 503, 75, 1, "the server is shutting down")                         \
 	X(NOMEM, "out_of_memory", 503, 75, 1, "out of memory")                                     \
 	X(INTERNAL, "internal", 500, 70, 0, "internal error")                                      \

@@ -44,10 +44,10 @@ struct peer {
 	X(cors_method, "access-control-request-method")
 
 struct request {
-	const char *method;		    /* "GET", …; HEAD stays HEAD */
-	const char *path;		    /* as sent, still percent-encoded, without query */
-	const char *query;		    /* without '?'; "" when there is none */
-#define X(member, name) const char *member; /* NULL when absent; empty and repeated: see http.c */
+	const char *method;                 /* "GET", …; HEAD stays HEAD */
+	const char *path;                   /* as sent, still percent-encoded, without query */
+	const char *query;                  /* without '?'; "" when there is none */
+#define X(member, name) const char *member; /* NULL: absent or empty; lists are joined */
 	HTTP_HEADERS(X)
 #undef X
 	const char *body;
@@ -59,7 +59,7 @@ struct request {
 struct response {
 	int status;
 	const char *content_type; /* static string; NULL: no body */
-	struct buf headers;	  /* further "Name: value\r\n" lines */
+	struct buf headers;       /* further "Name: value\r\n" lines */
 	struct buf body;
 };
 
@@ -69,6 +69,6 @@ void response_release(struct response *r);
 /* Append the head and body of r for `req_method` to *out; keep_alive says which Connection to send.
  */
 void response_write(const struct response *r, const char *req_method, bool keep_alive,
-		    struct buf *out);
+                    struct buf *out);
 
 #endif

@@ -283,7 +283,9 @@ static int check_upgrade(struct parse *p)
 	return 0;
 }
 
-/* How long the body is; everything that could be read in two ways is refused (RFC 9112 section 6).
+/*
+ * How long the body is; everything that could be read in two ways is refused (RFC 9112 section 6).
+ * Neither length nor encoding: there is none, as with curl -X POST.
  */
 static int check_body(struct parse *p)
 {
@@ -302,10 +304,6 @@ static int check_body(struct parse *p)
 			return refuse(p, ERR_BAD_REQUEST, "Transfer-Encoding can only be chunked");
 		h->chunked = true;
 	}
-	if (!length && !encoded &&
-	    (strcmp(r->method, "POST") == 0 || strcmp(r->method, "PUT") == 0 ||
-	     strcmp(r->method, "PATCH") == 0))
-		return refuse(p, ERR_LENGTH_REQUIRED, err_row(ERR_LENGTH_REQUIRED)->text);
 	if (!r->expect || h->http_1_0)
 		return 0;
 	if (strcasecmp(r->expect, "100-continue") != 0)

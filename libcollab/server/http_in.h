@@ -38,7 +38,7 @@ struct http_head {
 /*
  * Take the head bytes[0..len) apart, in place; it ends with the empty line, and every line feed in
  * it follows a carriage return and the other way round (the reader sees to that).  What went wrong
- * is ERR_BAD_REQUEST, ERR_HEADERS_TOO_LARGE, ERR_LENGTH_REQUIRED, ERR_METHOD_NOT_ALLOWED,
+ * is ERR_BAD_REQUEST, ERR_HEADERS_TOO_LARGE, ERR_METHOD_NOT_ALLOWED,
  * ERR_EXPECTATION_FAILED, ERR_UPGRADE_REQUIRED (a WebSocket version other than 13) or ERR_NOMEM.
  * Release the head in every case; a zeroed one is fine.
  */

@@ -238,35 +238,36 @@ static void raise_files(const struct loop *l)
 		           (unsigned long long)files.rlim_cur, (long long)sockets);
 }
 
-static int init_uv(struct loop *l, struct err *e)
+/* Only those that need descriptors can fail. */
+static int init_handles(struct loop *l)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	int rc = uv_loop_init(&l->uv);
+	int rc = uv_async_init(&l->uv, &l->store_wake, on_store);
 
-	if (rc)
-		return err_set(e, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
-	(void)uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME); /* only a measure */
-	(void)sigaction(SIGPIPE, &ignore, NULL);               /* cannot fail */
-	/* What can fail here, for want of descriptors, has not been used up by anybody yet. */
-	(void)uv_async_init(&l->uv, &l->store_wake, on_store);
-	(void)uv_async_init(&l->uv, &l->keys_wake, on_keys);
-	(void)uv_signal_init(&l->uv, &l->terminate);
-	(void)uv_signal_init(&l->uv, &l->interrupt);
-	(void)uv_signal_init(&l->uv, &l->hang_up);
+	if (rc == 0)
+		rc = uv_async_init(&l->uv, &l->keys_wake, on_keys);
+	if (rc == 0)
+		rc = uv_signal_init(&l->uv, &l->terminate);
+	if (rc == 0)
+		rc = uv_signal_init(&l->uv, &l->interrupt);
+	if (rc == 0)
+		rc = uv_signal_init(&l->uv, &l->hang_up);
 	(void)uv_timer_init(&l->uv, &l->tick);
 	(void)uv_timer_init(&l->uv, &l->drain);
 	(void)uv_prepare_init(&l->uv, &l->turn);
 	l->store_wake.data = l->keys_wake.data = l;
 	l->terminate.data = l->interrupt.data = l->hang_up.data = l;
 	l->tick.data = l->drain.data = l->turn.data = l;
-	return 0;
+	return rc;
 }
 
 static int begin(struct loop *l, struct err *e)
 {
 	struct hub_env env = {wall_ms, mono_ms, random_bytes, log_for, l};
-	int rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
+	int rc = init_handles(l);
 
+	if (rc)
+		return err_set(e, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+	rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
 	if (rc == 0)
 		rc = auth_new(&l->auth, l->conf, e);
 	if (rc == 0)
@@ -341,6 +342,7 @@ static void finish(struct loop *l)
 
 int loop_run(const struct loop_options *o, struct err *e)
 {
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	struct loop *l = calloc(1, sizeof *l);
 	int rc = l ? load(o, &l->conf, e) : err_set(e, ERR_NOMEM, NULL);
 
@@ -350,9 +352,12 @@ int loop_run(const struct loop_options *o, struct err *e)
 	l->log.journal = o->log_journal || log_to_journal();
 	l->log.level = l->conf->level;
 	raise_files(l);
-	rc = init_uv(l, e);
-	if (rc)
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* cannot fail */
+	if (uv_loop_init(&l->uv)) {
+		rc = err_set(e, ERR_IO, "cannot make an event loop");
 		goto out;
+	}
+	(void)uv_loop_configure(&l->uv, UV_METRICS_IDLE_TIME); /* only a measure */
 	rc = begin(l, e);
 	if (rc == 0)
 		rc = tell_ready(l, e);

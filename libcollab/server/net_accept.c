@@ -136,7 +136,7 @@ static void admit(struct net *n, const struct net_listener *l, int fd,
 		rc = address_take(n, s);
 	if (max > 0 && open >= max) {
 		log_refusal(n, "limit sockets is reached");
-		rc = ERR_NOMEM;
+		rc = ERR_SERVER_FULL;
 	}
 	if (rc == 0) {
 		n->counters->accepted++;
@@ -185,7 +185,7 @@ static bool refuse_with_reserve(struct net *n, const struct net_listener *l)
 	fd = accept4(l->at.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		if (l->at.local || !n->tls)
-			refuse(n, NULL, fd, ERR_NOMEM, "the server is out of file descriptors");
+			refuse(n, NULL, fd, ERR_SERVER_FULL, "the server is out of file descriptors");
 		else
 			n->counters->refused++;
 		(void)close(fd); /* what was sent is on its way */

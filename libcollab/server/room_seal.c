@@ -76,6 +76,17 @@ static void describe(struct slot *slot, const struct event *ev)
 		slot->section_hash = hash64(0, ev->section_id, strlen(ev->section_id));
 }
 
+/* At level debug the log says what happened; what was written, only when asked (log_text). */
+static void log_event(const struct room *room, const struct event *ev, const struct buf *json)
+{
+	const char *author = event_author(ev);
+	bool text = room->hub->conf->log_text;
+
+	hub_log(room->hub, LOG_DEBUG, "session %s: seq %lld: %s by %s%s%s", room->session_id,
+	        (long long)ev->seq, event_type(ev->kind), author ? author : "the server",
+	        text ? ": " : "", text ? json->p : "");
+}
+
 /*
  * Seal one event: its id, its place in the chain, its frame, its effect on the head.  Everything
  * that is read off the event is read before it is applied: it may lend from what it removes.
@@ -97,6 +108,8 @@ static int seal(struct room *room, struct event *ev, bool answer, uint64_t origi
 	if (!rc)
 		rc = slots_push_record(&room->tail, &room->block, ev->seq, ev->time_ms, out->p,
 		                       out->len);
+	if (!rc && room->hub->conf->level >= LOG_DEBUG)
+		log_event(room, ev, out);
 	if (!rc) {
 		slot = &room->tail.v[room->tail.len - 1];
 		memcpy(slot->hash, hash, SHA256_LEN);

@@ -14,8 +14,8 @@
 #include "store/sqlite_int.h"
 
 enum {
-	FRAMES_MIN = 1024,  /* pages of 4 KiB that make a checkpoint worth it */
-	FRAMES_MAX = 16384, /* a log that should begin anew */
+	FRAMES_MIN = 1024, /* pages of 4 KiB that make a checkpoint worth it */
+	FRAMES_MAX = 8192, /* a log that should begin anew */
 	IDLE_MS = 1000
 };
 
@@ -29,14 +29,17 @@ static int committed(void *arg, struct sqlite3 *handle, const char *name, int fr
 {
 	struct sqlite_store *s = arg;
 	struct wal *w = &s->wal;
+	int before;
 
 	(void)handle; /* there is one writer, */
 	(void)name;   /* and one database in it */
 	s->writer.wrote = true;
 	(void)pthread_mutex_lock(&w->lock);
+	before = w->frames_new;
 	w->frames_new += frames > w->frames ? frames - w->frames : frames;
 	w->frames = frames;
-	if (w->frames_new >= FRAMES_MIN)
+	/* The first ones start the clock that tells when nobody writes. */
+	if (before == 0 || w->frames_new >= FRAMES_MIN)
 		(void)pthread_cond_broadcast(&w->changed);
 	(void)pthread_mutex_unlock(&w->lock);
 	return SQLITE_OK;

@@ -17,7 +17,7 @@ point() { # point STATUS NAME [LINES]
 
 files=$(find libcollab cmd tests -name '*.[ch]' | sort)
 # shellcheck disable=SC2086 # a list of words
-bad=$(clang-format --dry-run $files 2>&1 | grep -oE '^[^:]+:[0-9]+' | sort -u | head -20)
+bad=$(clang-format --dry-run $files 2>&1 | grep -oE '^[a-z][^ :]*\.[ch]:[0-9]+' | sort -u | head -20)
 [ -z "$bad" ]
 point $? 'clang-format would change nothing' "$bad"
 
@@ -30,7 +30,7 @@ bad=$(awk 'FNR == 1 { start = 0 }
 point $? 'no function is longer than 70 lines' "$bad"
 
 # shellcheck disable=SC2086
-bad=$(grep -nE 'TODO|FIXME|XXX' $files Makefile)
+bad=$(grep -nE 'TODO|FIXME|\<XXX\>' $files Makefile)
 [ -z "$bad" ]
 point $? 'nothing is left for later' "$bad"
 

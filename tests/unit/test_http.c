@@ -58,6 +58,8 @@ static const struct good good[] = {
          "GET", "/w", "", "a.example", "", "", true, false},
 	{"GET /w HTTP/1.1\r\n" H "Upgrade: websocket\r\n" KEY "\r\n", "GET", "/w", "", "a.example",
          "", "", true, false},
+	/* Without length or encoding there is no body (RFC 9112 section 6.3). */
+	{"POST /end HTTP/1.1\r\n" H "\r\n", "POST", "/end", "", "a.example", "", "", true, false},
 };
 
 struct bad {
@@ -145,9 +147,6 @@ static const struct bad bad[] = {
          "0\r\n\r\n",
          ERR_BAD_REQUEST},
 	{"POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", ERR_BAD_REQUEST},
-	{"POST / HTTP/1.1\r\n" H "\r\n", ERR_LENGTH_REQUIRED},
-	{"PUT / HTTP/1.1\r\n" H "\r\n", ERR_LENGTH_REQUIRED},
-	{"PATCH / HTTP/1.0\r\n\r\n", ERR_LENGTH_REQUIRED},
 	/* chunks */
 	{"POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2\rXab\r\n0\r\n\r\n",
          ERR_BAD_REQUEST},

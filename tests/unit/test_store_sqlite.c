@@ -24,8 +24,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t owner, writer;
-	bool writer_known; /* the first thread that is not the owner's: nobody else syncs before it
-	                    */
+	bool writer_known; /* it is the first thread that is not the owner
 	bool hold;         /* the writer waits */
 	bool held;         /* it does */
 	int fail;          /* so many more times, for everybody, as a broken disk would */
@@ -42,6 +41,7 @@ int fdatasync(int fd)
 		disk.writer_known = true;
 		disk.writer = self;
 	}
+	(void)pthread_cond_broadcast(&disk.changed);
 	while (disk.hold && disk.writer_known && pthread_equal(self, disk.writer)) {
 		disk.held = true;
 		(void)pthread_cond_broadcast(&disk.changed);
@@ -458,6 +458,24 @@ static int64_t records_after_crash(const char *dir, int64_t key)
 	return n;
 }
 
+static void test_idle_checkpoint(void)
+{
+	const char *dir = dir_of("idle");
+	struct fixture f;
+	int64_t before;
+
+	disk_reset();
+	fixture_sqlite(&f, dir);
+	create(&f, 1, "r1", true);
+	before = file_size(dir, "collab.db");
+	(void)pthread_mutex_lock(&disk.lock);
+	while (file_size(dir, "collab.db") == before) /* it changes before it is synced */
+		(void)pthread_cond_wait(&disk.changed, &disk.lock);
+	(void)pthread_mutex_unlock(&disk.lock);
+	ok(file_size(dir, "collab.db") > before, "when nobody writes the log is copied");
+	fixture_free(&f);
+}
+
 static void test_fsync_fails(void)
 {
 	struct fixture f;
@@ -671,6 +689,7 @@ static void test_kill(void)
 
 int main(void)
 {
+	(void)alarm(600); /* what waits for ever should fail */
 	disk_reset();
 	scratch_make();
 	test_reopen();
@@ -682,6 +701,7 @@ int main(void)
 	test_indexes();
 	test_view();
 	test_group_commit();
+	test_idle_checkpoint();
 	test_fsync_fails();
 	test_fsync_fails_once();
 	test_fsync_fails_for_good();
