@@ -1,0 +1,217 @@
+/* Input of the tools that stream: lines that come when they come, as messages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool_stream.h"
+
+enum { READ_BYTES = 1 << 16, REF_CHARS_MAX = 64, UUID_LEN = 36 };
+
+int stream_in_open(struct stream_in *in, const char *path, struct collab_err *e)
+{
+	bool standard = !path || strcmp(path, "-") == 0;
+
+	*in = (struct stream_in){.fd = STDIN_FILENO, .line_max = TOOL_LINE_MAX};
+	if (standard)
+		return 0;
+	in->name = path;
+	in->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return in->fd < 0 ? tool_err(e, "io", "cannot open %s: %s", path, strerror(errno)) : 0;
+}
+
+void stream_in_release(struct stream_in *in)
+{
+	if (in->name && in->fd >= 0)
+		(void)close(in->fd); /* it was only read */
+	free(in->buf);
+	*in = (struct stream_in){.fd = -1};
+}
+
+static bool is_blank(const char *p, size_t len)
+{
+	while (len && strchr(" \t\r", *p) && *p)
+		p++, len--;
+	return len == 0;
+}
+
+/* Take buf[at … end) and, unless the input ends there, a newline. */
+static enum stream_line take(struct stream_in *in, size_t end, bool newline, const char **line,
+                             size_t *len)
+{
+	bool too_long = in->skipping || end - in->at > in->line_max;
+
+	*line = in->buf + in->at;
+	*len = end - in->at;
+	in->at = in->seen = end + newline;
+	in->number++;
+	in->skipping = false;
+	return too_long ? STREAM_TOO_LONG : STREAM_LINE;
+}
+
+enum stream_line stream_in_next(struct stream_in *in, const char **line, size_t *len)
+{
+	for (;;) {
+		char *newline = in->len > in->seen
+		                        ? memchr(in->buf + in->seen, '\n', in->len - in->seen)
+		                        : NULL;
+		enum stream_line kind;
+
+		if (!newline && in->eof && in->at == in->len && !in->skipping)
+			return STREAM_EOF;
+		if (!newline && !in->eof) {
+			in->seen = in->len;
+			if (in->len - in->at <= in->line_max)
+				return STREAM_MORE;
+			in->skipping = true; /* the rest of it is looked through, not kept */
+			in->at = in->seen = in->len = 0;
+			return STREAM_MORE;
+		}
+		kind = take(in, newline ? (size_t)(newline - in->buf) : in->len, newline != NULL, line,
+		            len);
+		if (kind == STREAM_TOO_LONG || !is_blank(*line, *len))
+			return kind;
+	}
+}
+
+int stream_in_read(struct stream_in *in, struct collab_err *e)
+{
+	ssize_t n;
+
+	if (in->at) {
+		memmove(in->buf, in->buf + in->at, in->len - in->at);
+		in->len -= in->at;
+		in->seen -= in->at;
+		in->at = 0;
+	}
+	if (in->cap - in->len < READ_BYTES) {
+		char *more = realloc(in->buf, in->cap * 2 + READ_BYTES);
+
+		if (!more)
+			return tool_err(e, "out_of_memory", "out of memory");
+		in->buf = more;
+		in->cap = in->cap * 2 + READ_BYTES;
+	}
+	n = read(in->fd, in->buf + in->len, READ_BYTES);
+	if (n < 0 && errno != EINTR && errno != EAGAIN)
+		return tool_err(e, "io", "cannot read %s: %s", in->name ? in->name : "stdin",
+		                strerror(errno));
+	in->eof = n == 0;
+	in->len += n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+void stream_put_bad_line(struct stream *s, const struct stream_in *in, int64_t number,
+                         const struct collab_err *e)
+{
+	json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:b}", "type", "error", "code", e->wire, "message",
+	                           e->text, "line", (json_int_t)number, "retryable", 0);
+
+	if (in->name) /* a name that is no UTF-8 is left out */
+		(void)json_object_set_new(object, "file", json_string(in->name));
+	stream_put_object(s, object);
+	json_decref(object);
+}
+
+/* ---- messages --------------------------------------------------------------------------------- */
+
+bool stream_is_servers(const char *type)
+{
+	static const char *const types[] = {
+		"ack",           "checkpoint",         "compacted",        "conflict_detected",
+		"erased",        "error",              "going_away",       "participant_joined",
+		"participant_left", "pong",            "role_changed",     "section_locked",
+		"section_unlocked", "session_ended",   "session_started",  "session_state",
+		"synced",        "token_expiring",     "user_offline",     "user_online"};
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (strcmp(types[i], type) == 0)
+			return true;
+	return false;
+}
+
+static size_t chars_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+static bool is_uuid(const char *id)
+{
+	return id && strlen(id) == UUID_LEN && strspn(id, "0123456789abcdefABCDEF-") == UUID_LEN;
+}
+
+/* A ref that the server would not take could not be told in its answer either. */
+static int check_ref(json_t *message, struct collab_err *e)
+{
+	const json_t *ref = json_object_get(message, "ref");
+	const char *text = json_string_value(ref);
+
+	if (json_is_null(ref)) /* as absent */
+		(void)json_object_del(message, "ref");
+	else if (ref && !text)
+		return tool_err(e, "bad_field", "ref must be a string");
+	else if (text && (!*text || chars_of(text) > REF_CHARS_MAX))
+		return tool_err(e, "bad_field", "ref must have 1 to %d characters", (int)REF_CHARS_MAX);
+	return 0;
+}
+
+/* An event fed back is named by where it comes from. */
+static int name_event(json_t *message, struct collab_err *e)
+{
+	const json_t *seq = json_object_get(message, "seq");
+	const char *session_id = json_string_value(json_object_get(message, "session_id"));
+	char ref[UUID_LEN + 32];
+
+	if (!json_is_integer(seq) || json_integer_value(seq) <= 0 || !is_uuid(session_id))
+		return check_ref(message, e);
+	(void)snprintf(ref, sizeof ref, "%s:%lld", session_id, (long long)json_integer_value(seq));
+	return json_object_set_new(message, "ref", json_string(ref))
+	               ? tool_err(e, "out_of_memory", "out of memory")
+	               : 0;
+}
+
+int stream_message(const char *line, size_t len, json_t **out, struct collab_err *e)
+{
+	json_error_t je = {0};
+	const char *near = NULL;
+	const json_t *type = NULL;
+	int rc = 0;
+
+	*out = json_loadb(line, len, JSON_REJECT_DUPLICATES, &je);
+	near = strstr(je.text, " near "); /* it may end inside a character */
+	type = json_object_get(*out, "type");
+	if (!*out && json_error_code(&je) == json_error_invalid_utf8)
+		rc = tool_err(e, "bad_utf8", "not valid UTF-8");
+	else if (!*out)
+		rc = tool_err(e, "bad_json", "not valid JSON at byte %d: %.*s", je.position,
+		              near ? (int)(near - je.text) : (int)strlen(je.text), je.text);
+	else if (!json_is_object(*out))
+		rc = tool_err(e, "bad_json", "not a JSON object");
+	else if (!type)
+		rc = tool_err(e, "missing_field", "type is required");
+	else if (!json_is_string(type))
+		rc = tool_err(e, "bad_field", "type must be a string");
+	else if (!stream_is_servers(json_string_value(type))) /* they are passed over as they are */
+		rc = name_event(*out, e);
+	if (rc) {
+		json_decref(*out);
+		*out = NULL;
+	}
+	return rc;
+}
+
+size_t stream_frame_max(const struct collab_message *m)
+{
+	json_t *state = json_loadb(m->json, m->len, 0, NULL);
+	json_int_t max = json_integer_value(
+		json_object_get(json_object_get(state, "limits"), "frame_bytes"));
+
+	json_decref(state);
+	return max > 0 ? (size_t)max : 0;
+}

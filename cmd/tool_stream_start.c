@@ -1,0 +1,282 @@
+/* Where in which log a stream begins, and what of it is wanted. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool_stream.h"
+
+enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, HASH_LEN = 64, SEQ_DIGITS = 18 };
+
+/* A seq above every log's end: what is asked for behind it is only where that end is. */
+#define SEQ_BEHIND_ALL "999999999999999999"
+
+/* ---- --since ---------------------------------------------------------------------------------- */
+
+static bool is_seq(const char *text)
+{
+	size_t len = strlen(text);
+
+	return len > 0 && len <= SEQ_DIGITS && strspn(text, "0123456789") == len;
+}
+
+/* "1h30m" in seconds; -1: no duration. */
+static int64_t duration(const char *text)
+{
+	static const char units[] = "smhdw";
+	static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
+	int64_t sum = 0;
+
+	if (!*text)
+		return -1;
+	while (*text) {
+		size_t digits = strspn(text, "0123456789");
+		const char *unit = strchr(units, text[digits]);
+
+		if (digits == 0 || digits > 9 || !text[digits] || !unit)
+			return -1;
+		sum += strtoll(text, NULL, 10) * seconds[unit - units];
+		text += digits + 1;
+	}
+	return sum;
+}
+
+/* What the server is asked for: a seq or a time. */
+static int since_value(const char *text, char out[QUERY_BYTES], struct collab_err *e)
+{
+	int64_t ago = duration(text);
+	time_t when = time(NULL) - (time_t)ago;
+	struct tm tm = {0};
+
+	if (ago < 0 && !is_seq(text) && (strlen(text) < 20 || strlen(text) > 40 || !strpbrk(text, "Tt ")))
+		return tool_err(e, "usage",
+		                "--since wants a seq, a time (2024-01-15T10:30:00Z) or how long ago (10m), "
+		                "not \"%s\"",
+		                text);
+	(void)snprintf(out, QUERY_BYTES, "%s", text); /* it fits, by what was asked above */
+	if (ago >= 0 && (!gmtime_r(&when, &tm) || tm.tm_year < -1900 ||
+	                 strftime(out, QUERY_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) != 20))
+		return tool_err(e, "usage", "\"%s\" is too long ago", text);
+	return 0;
+}
+
+/* ---- --cursor-file ---------------------------------------------------------------------------- */
+
+static int parse_cursor(const char *path, const char *text, size_t len, struct stream_start *start,
+                        struct collab_err *e)
+{
+	json_t *cursor = json_loadb(text, len, 0, NULL);
+	const char *id = json_string_value(json_object_get(cursor, "session_id"));
+	const char *hash = json_string_value(json_object_get(cursor, "hash"));
+	const json_t *seq = json_object_get(cursor, "seq");
+	int rc = 0;
+
+	if (!id || strlen(id) != ID_LEN || !json_is_integer(seq) || json_integer_value(seq) < 0 ||
+	    (hash && *hash && strlen(hash) != HASH_LEN)) {
+		rc = tool_err(e, "bad_json", "%s is no cursor file", path);
+	} else {
+		(void)snprintf(start->session_id, sizeof start->session_id, "%s", id);
+		(void)snprintf(start->hash, sizeof start->hash, "%s", hash ? hash : "");
+		start->since = json_integer_value(seq);
+	}
+	json_decref(cursor);
+	return rc;
+}
+
+/* A file that is not there, or empty as mktemp makes it, leaves *start as it is. */
+static int read_cursor(struct tool *t, struct stream_start *start, struct collab_err *e)
+{
+	const char *path = tool_opt(t, "cursor-file");
+	char *text = NULL;
+	size_t len = 0;
+	int rc;
+
+	if (!path || (access(path, F_OK) != 0 && errno == ENOENT))
+		return 0;
+	rc = tool_read_all(t, path, &text, &len, e);
+	if (!rc && len > CURSOR_BYTES_MAX)
+		rc = tool_err(e, "bad_json", "%s is no cursor file", path);
+	if (!rc && len > 0)
+		rc = parse_cursor(path, text, len, start, e);
+	free(text);
+	return rc;
+}
+
+/* The cursor's session is the one to go on with; but it must be of the report, or the one, named. */
+static int adopt_cursor(struct tool *t, const struct stream_start *start, struct collab_err *e)
+{
+	const char *session = collab_config_get(t->config, "session");
+	const char *report = collab_config_get(t->config, "report");
+	const char *path = tool_opt(t, "cursor-file");
+	struct collab_response r = {0};
+	json_t *answer = NULL;
+	int rc;
+
+	if (session)
+		return strcmp(session, start->session_id) == 0
+		               ? 0
+		               : tool_err(e, "bad_field", "%s is a cursor of session %s", path,
+		                          start->session_id);
+	rc = collab_config_set(t->config, "session", start->session_id, e);
+	if (!rc)
+		rc = tool_request(t, "GET", "S/session", NULL, &r, e);
+	if (!rc)
+		rc = tool_answer(&r, &answer, e);
+	if (!rc) {
+		const char *of = json_string_value(json_object_get(answer, "report_id"));
+
+		if (report && of && strcmp(report, of) != 0)
+			rc = tool_err(e, "bad_field", "%s is a cursor of report %s", path, of);
+	}
+	json_decref(answer);
+	collab_response_release(&r);
+	return rc;
+}
+
+/* ---- both ------------------------------------------------------------------------------------- */
+
+/* Ask which session it is and which seq the time means, or where the log ends. */
+static int look_up(struct tool *t, const char *since, struct stream_start *start,
+                   struct collab_err *e)
+{
+	struct collab_response r = {0};
+	json_t *answer = NULL, *first = NULL;
+	const char *id = NULL;
+	char *path = NULL;
+	int rc = tool_path(&path, e, "S/events?limit=1&since=%s", since);
+
+	if (!rc)
+		rc = tool_request(t, "GET", path, NULL, &r, e);
+	if (rc && e->http == 400)
+		(void)tool_err(e, "usage", "--since: %s", "neither a seq nor a time (RFC 3339)");
+	if (!rc)
+		rc = tool_answer(&r, &answer, e);
+	else
+		rc = e->code;
+	id = json_string_value(json_object_get(answer, "session_id"));
+	if (!rc && (!id || strlen(id) != ID_LEN))
+		rc = tool_err(e, "protocol", "the server does not say which session this is");
+	if (rc)
+		goto out;
+	(void)snprintf(start->session_id, sizeof start->session_id, "%s", id);
+	first = json_object_get(json_array_get(json_object_get(answer, "events"), 0), "seq");
+	start->since = first ? json_integer_value(first) - 1
+	                     : json_integer_value(json_object_get(answer, "seq"));
+	rc = collab_config_set(t->config, "session", start->session_id, e);
+out:
+	json_decref(answer);
+	collab_response_release(&r);
+	free(path);
+	return rc;
+}
+
+int stream_start(struct tool *t, struct stream_start *start, struct collab_err *e)
+{
+	const char *since = tool_opt(t, "since");
+	char value[QUERY_BYTES] = SEQ_BEHIND_ALL;
+	int rc = since ? since_value(since, value, e) : 0;
+
+	*start = (struct stream_start){.since = -1};
+	if (!rc)
+		rc = read_cursor(t, start, e);
+	if (rc)
+		return rc;
+	if (start->since >= 0)
+		return adopt_cursor(t, start, e);
+	if (tool_opt(t, "cursor-file") && !since)
+		(void)snprintf(value, sizeof value, "0");
+	rc = look_up(t, value, start, e);
+	/* A seq is meant as it is, even one that the log does not have yet. */
+	if (!rc && since && is_seq(since))
+		start->since = strtoll(since, NULL, 10);
+	return rc;
+}
+
+/* ---- what is wanted --------------------------------------------------------------------------- */
+
+/* The values of one option, as a list: gives *out, or NULL when there are none. */
+static int join_values(const struct tool *t, const char *name, const char *more, char **out,
+                       struct collab_err *e)
+{
+	size_t size = 1 + (more ? strlen(more) : 0);
+
+	*out = NULL;
+	for (size_t i = 0; i < t->given_len; i++)
+		if (strcmp(t->given[i].option->name, name) == 0)
+			size += strlen(t->given[i].value) + 1;
+	if (size == 1)
+		return 0;
+	*out = calloc(1, size);
+	if (!*out)
+		return tool_err(e, "out_of_memory", "out of memory");
+	strcpy(*out, more ? more : "");
+	for (size_t i = 0; i < t->given_len; i++) {
+		if (strcmp(t->given[i].option->name, name) != 0)
+			continue;
+		if (**out)
+			strcat(*out, ",");
+		strcat(*out, t->given[i].value);
+	}
+	return 0;
+}
+
+/* Whether some --type says what is wanted, not only what is not. */
+static bool wants_types(const struct tool *t)
+{
+	for (size_t i = 0; i < t->given_len; i++)
+		if (strcmp(t->given[i].option->name, "type") == 0 && t->given[i].value[0] != '!')
+			return true;
+	return false;
+}
+
+int stream_filter(const struct tool *t, bool cursors, char **out, struct collab_err *e)
+{
+	static const char *const names[] = {"type", "user", "section"};
+	char *query = calloc(1, 1);
+	int rc = query ? 0 : tool_err(e, "out_of_memory", "out of memory");
+
+	for (size_t i = 0; i < 3 && !rc; i++) {
+		const char *more = i == 0 && !cursors && !wants_types(t) ? "!cursor_position" : NULL;
+		char *list = NULL, *escaped = NULL, *longer = NULL;
+
+		rc = join_values(t, names[i], more, &list, e);
+		if (!rc && list) {
+			size_t len = strlen(query);
+
+			escaped = collab_escape(list);
+			longer = escaped ? realloc(query, len + strlen(escaped) + 16) : NULL;
+			if (longer)
+				(void)sprintf(longer + len, "%s%s=%s", len ? "&" : "", names[i], escaped);
+			else
+				rc = tool_err(e, "out_of_memory", "out of memory");
+			query = longer ? longer : query;
+		}
+		free(escaped);
+		free(list);
+	}
+	if (rc) {
+		free(query);
+		query = NULL;
+	}
+	*out = query;
+	return rc;
+}
+
+int stream_retry(const struct tool *t, int *tries, struct collab_err *e)
+{
+	const char *value = tool_opt(t, "retry");
+
+	*tries = 1;
+	if (!value)
+		return 0;
+	if (strcmp(value, "forever") == 0)
+		*tries = -1;
+	else if (!*value || strlen(value) > 9 || value[strspn(value, "0123456789")])
+		return tool_err(e, "usage", "--retry wants a whole number or forever, not \"%s\"", value);
+	else
+		*tries = (int)strtol(value, NULL, 10) + 1;
+	return 0;
+}
