@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -225,12 +226,28 @@ static int load(void *arg, struct conf *c, struct err *e)
 	return rc ? rc : conf_finish(c, e);
 }
 
+/*
+ * jansson's lexer does not look at every allocation that fails, and would go on in memory it does not
+ * have.  Ending at once loses nothing that was acknowledged.
+ */
+static void *allocate(size_t len)
+{
+	void *p = malloc(len ? len : 1);
+
+	if (!p) {
+		(void)fputs("collabd: out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
 int main(int argc, char **argv)
 {
 	static struct arguments a = {.status = -1, .loop.ready_fd = -1};
 	struct err e = {0};
 	int rc = 0;
 
+	json_set_alloc_funcs(allocate, free);
 	parse(&a, argc, argv);
 	if (a.status >= 0)
 		return a.status;

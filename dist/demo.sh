@@ -51,7 +51,7 @@ await() { # await FILE PATTERN
 start_daemon() {
 	rm -f "$work/ready"
 	mkfifo "$work/ready"
-	printf '$ %s\n' "collabd --data-dir \$WORK/data --socket \$WORK/socket --listen 127.0.0.1:0 &"
+	printf '$ %s\n' "collabd --data-dir data --socket socket --listen 127.0.0.1:0 &"
 	collabd --data-dir "$work/data" --socket "$work/socket" --listen 127.0.0.1:0 \
 		--ready-fd 3 3>"$work/ready" 2>>"$work/collabd.log" &
 	daemon=$!
@@ -83,7 +83,8 @@ month_report() {
 
 say "The report: sections made from this repository's own history."
 month_report >"$work/report.json"
-run "jq -r 'to_entries[] | \"\(.key): \(.value.content | split(\"\n\") | length) lines\"' '$work/report.json'"
+cd "$work"
+run "jq -r 'to_entries[] | \"\(.key): \(.value.content | split(\"\n\") | length) lines\"' report.json"
 
 say "The daemon, on a scratch directory and a port that is free. No token is needed on its Unix socket:"
 say "the kernel says who is there, and an administrator may act as somebody else (--as)."
@@ -94,39 +95,39 @@ export PMR_SOCKET PMR_REPORT
 run "echo \$PMR_SOCKET \$PMR_REPORT"
 
 say "Anna starts the session; Bruno may edit, the CI bot may comment."
-run "pmr-session start --as anna:Anna --participant bruno:editor --participant ci:commenter --sections '$work/report.json' | tee '$work/session.json'"
-session=$(jq -r .session_id "$work/session.json")
+run "pmr-session start --as anna:Anna --participant bruno:editor --participant ci:commenter --sections report.json | tee session.json"
+session=$(jq -r .session_id session.json)
 
 say "Somebody watches, from the beginning, into a file. It will outlive the daemon."
 printf '$ %s\n' "pmr-watch --as ci:CI --since 0 > events.ndjson &"
-pmr-watch --as ci:CI --since 0 >"$work/events.ndjson" 2>"$work/watch.log" &
+pmr-watch --as ci:CI --since 0 >events.ndjson 2>watch.log &
 watcher=$!
-await "$work/events.ndjson" session_started
+await events.ndjson session_started
 
 say "Bruno takes a seat: a duplex pipe. What he writes goes in, what others do comes out."
-mkfifo "$work/bruno.in"
+mkfifo bruno.in
 printf '$ %s\n' "pmr-join --as bruno:Bruno < bruno.in > bruno.out &"
-pmr-join --as bruno:Bruno <"$work/bruno.in" >"$work/bruno.out" 2>"$work/bruno.log" &
+pmr-join --as bruno:Bruno <bruno.in >bruno.out 2>bruno.log &
 bruno=$!
-exec 4>"$work/bruno.in"
-await "$work/bruno.out" session_state
-run "jq -c 'select(.type==\"session_state\") | {type,you,seq,sections:(.sections|keys)}' '$work/bruno.out'"
+exec 4>bruno.in
+await bruno.out session_state
+run "jq -c 'select(.type==\"session_state\") | {type,you,seq,sections:(.sections|keys)}' bruno.out"
 
 say "Anna edits a section; Bruno sees it live."
 run "pmr-section get --as anna:Anna changes | sed '1i What changed this month, by commit:' | pmr-section set --as anna:Anna changes"
-await "$work/bruno.out" 'What changed this month'
+await bruno.out 'What changed this month'
 
 say "Bruno edits another one, through his seat."
 run "echo '{\"type\":\"section_update\",\"ref\":\"b1\",\"data\":{\"section_id\":\"summary\",\"changes\":{\"content\":\"A month of sockets and sealing wax.\"}}}' >&4"
-await "$work/bruno.out" '"ref":"b1"'
-run "jq -c 'select(.type==\"ack\")' '$work/bruno.out'"
+await bruno.out '"ref":"b1"'
+run "jq -c 'select(.type==\"ack\")' bruno.out"
 
 say "The CI bot turns its findings into comments: one line in, one acknowledgement out."
-jq -nc '{section:"open-points",msg:"Each of these wants an owner."},{section:"summary",msg:"Which sealing wax?"}' >"$work/findings.ndjson"
-run "jq -c '{type:\"comment_added\",data:{section_id:.section,content:.msg,parent_comment_id:null}}' '$work/findings.ndjson' | pmr-send --as ci:CI | tee '$work/acks.ndjson'"
-[ "$(jq -s 'map(select(.type=="ack")) | length' "$work/acks.ndjson")" -eq 2 ] || fail "two comments were to be acknowledged"
-first=$(jq -rs '.[0].comment_id' "$work/acks.ndjson")
-second=$(jq -rs '.[1].comment_id' "$work/acks.ndjson")
+jq -nc '{section:"open-points",msg:"Each of these wants an owner."},{section:"summary",msg:"Which sealing wax?"}' >findings.ndjson
+run "jq -c '{type:\"comment_added\",data:{section_id:.section,content:.msg,parent_comment_id:null}}' findings.ndjson | pmr-send --as ci:CI | tee acks.ndjson"
+[ "$(jq -s 'map(select(.type=="ack")) | length' acks.ndjson)" -eq 2 ] || fail "two comments were to be acknowledged"
+first=$(jq -rs '.[0].comment_id' acks.ndjson)
+second=$(jq -rs '.[1].comment_id' acks.ndjson)
 
 say "Anna replies; Bruno resolves."
 run "pmr-comment reply --as anna:Anna $second 'The red one, obviously.'"
@@ -135,7 +136,9 @@ run "pmr-comment list --open | jq -c '{comment_id,section_id,content}'"
 
 say "Carla comes late, as a viewer. The first line she gets is the whole state."
 run "pmr-member add --as anna:Anna carla --role viewer"
-run "pmr-join --as carla:Carla -n 1 </dev/null | jq -c '{type,seq,you,participants:[.participants[].user_id],open:[.comments[]|select(.resolved|not)|.content]}'"
+run "pmr-join --as carla:Carla -n 1 </dev/null | tee carla.out | jq -c '{type,seq,you,participants:[.participants[].user_id],open:[.comments[]|select(.parent_comment_id==null and (.resolved|not))|.content]}'"
+
+[ "$(jq -r '.you.role, (.sections|has("summary"))' carla.out | xargs)" = 'viewer true' ] || fail "Carla did not see the state"
 
 say "Now the power fails: SIGKILL, in the middle of the session. Then it comes back."
 before=$(pmr-session show --as anna:Anna | jq .seq)
@@ -144,12 +147,12 @@ wait "$daemon" 2>/dev/null || true
 start_daemon
 run "pmr-comment resolve --as bruno:Bruno $first"
 run "echo '{\"type\":\"section_update\",\"ref\":\"b2\",\"data\":{\"section_id\":\"summary\",\"changes\":{\"content\":\"A month of sockets, and of red sealing wax.\"}}}' >&4"
-await "$work/bruno.out" '"ref":"b2"'
+await bruno.out '"ref":"b2"'
 say "Bruno's seat and the watcher resumed by themselves:"
-run "cat '$work/bruno.log' '$work/watch.log'"
+run "cat bruno.log watch.log"
 
 say "The session ends; Bruno's seat and the watcher are told, and leave with status 0."
-run "pmr-session end --as anna:Anna | tee '$work/end.json'"
+run "pmr-session end --as anna:Anna | tee end.json"
 exec 4>&-
 wait "$watcher" || fail "the watcher ended with status $?"
 watcher=
@@ -157,14 +160,14 @@ wait "$bruno" || fail "Bruno's seat ended with status $?"
 bruno=
 
 say "Nothing is missing: the watcher has every event of the log, once, in order."
-end=$(jq .seq "$work/end.json")
+end=$(jq .seq end.json)
 [ "$end" -gt "$before" ] || fail "the log did not grow after the crash"
-run "jq -s 'map(.seq) == [range(1; \$end + 1)]' --argjson end $end '$work/events.ndjson'"
-[ "$(jq -s --argjson end "$end" 'map(.seq) == [range(1; $end + 1)]' "$work/events.ndjson")" = true ] ||
+run "jq -s 'map(.seq) == [range(1; $end + 1)]' events.ndjson"
+[ "$(jq -s --argjson last "$end" 'map(.seq) == [range(1; $last + 1)]' events.ndjson)" = true ] ||
 	fail "the watcher's file is not the log"
 
 say "And nobody needs to trust us: the audit chain, checked with jq and sha256sum alone."
-cat >"$work/verify.sh" <<'SH'
+cat >verify.sh <<'SH'
 hash=0000000000000000000000000000000000000000000000000000000000000000
 while IFS= read -r event; do
 	digest=$(printf %s "$event" | jq -cSj 'del(.hash)' | sha256sum | cut -d' ' -f1)
@@ -173,7 +176,7 @@ while IFS= read -r event; do
 done
 echo "every event follows from the one before; the last hash is $hash"
 SH
-run "cat '$work/verify.sh'"
-run "sh '$work/verify.sh' < '$work/events.ndjson'"
+run "cat verify.sh"
+run "sh verify.sh < events.ndjson" || fail "the chain is broken"
 
-say "That was session $session: $(jq -c '{total_changes,total_comments}' "$work/end.json"). 'man ./man/pmr-session.1' is where to read on."
+say "That was session $session: $(jq -c '{total_changes,total_comments}' end.json). 'man ./man/pmr-session.1' is where to read on."

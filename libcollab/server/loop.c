@@ -42,6 +42,8 @@ struct loop {
 	uv_timer_t tick, drain;
 	uv_prepare_t turn;
 	int64_t drain_began_ms, flush_began_ms; /* 0: not yet */
+	char random[4096]; /* from the kernel; the first random_left bytes are not given out yet */
+	size_t random_left;
 };
 
 /* ---- what the hub needs of the world -------------------------------------------------------- */
@@ -66,11 +68,8 @@ static int64_t mono_ms(void *arg)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
-static void random_bytes(void *arg, void *out, size_t len)
+static void from_kernel(char *p, size_t len)
 {
-	char *p = out;
-
-	(void)arg;
 	while (len) {
 		ssize_t n = getrandom(p, len, 0);
 
@@ -79,6 +78,24 @@ static void random_bytes(void *arg, void *out, size_t len)
 		p += n > 0 ? n : 0;
 		len -= n > 0 ? (size_t)n : 0;
 	}
+}
+
+/* Every event has an id: the kernel is asked for many at a time.  What was given out is forgotten. */
+static void random_bytes(void *arg, void *out, size_t len)
+{
+	struct loop *l = arg;
+
+	if (len > sizeof l->random) {
+		from_kernel(out, len);
+		return;
+	}
+	if (l->random_left < len) {
+		from_kernel(l->random, sizeof l->random);
+		l->random_left = sizeof l->random;
+	}
+	l->random_left -= len;
+	memcpy(out, l->random + l->random_left, len);
+	memset(l->random + l->random_left, 0, len);
 }
 
 static void log_for(void *arg, enum log_level level, const char *line)
@@ -103,7 +120,12 @@ static void on_store(uv_async_t *async)
 
 static void on_keys(uv_async_t *async)
 {
-	hub_keys_changed(((struct loop *)async->data)->hub);
+	struct loop *l = async->data;
+	struct err e = {0};
+
+	if (auth_fetch_status(l->auth, &e))
+		log_line(&l->log, LOG_WARNING, e.text);
+	hub_keys_changed(l->hub);
 }
 
 static void on_tick(uv_timer_t *timer)

@@ -197,7 +197,8 @@ static void test_details(void)
 	static const struct expectation summary[] = {
 		{"", "{'conflict_resolution_strategy':'manual','end_reason':'done','ended_at':"
 	             "'2024-01-15T10:31:33.000Z','last_activity':'2024-01-15T10:31:33.000Z',"
-	             "'max_participants':10,'members':['own','ed','eve','com','view','zoe'],'online':0,'open_comments':1,'open_conflicts':1,"
+	             "'max_participants':10,'members':['own','ed','eve','com','view','zoe'],"
+	             "'online':0,'open_comments':1,'open_conflicts':1,"
 	             "'participants':6,'session_timeout_minutes':60,'session_type':'collaborative',"
 	             "'started_at':'2024-01-15T10:30:00.000Z','started_by':'own','total_changes':3,"
 	             "'total_comments':1}"},

@@ -24,7 +24,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	pthread_t owner, writer;
-	bool writer_known; /* it is the first thread that is not the owner
+	bool writer_known; /* it is the first thread that is not the owner */
 	bool hold;         /* the writer waits */
 	bool held;         /* it does */
 	int fail;          /* so many more times, for everybody, as a broken disk would */
