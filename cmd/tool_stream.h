@@ -62,6 +62,7 @@ int64_t stream_now_ms(void);
 
 struct stream_in {
 	int fd;
+	int operand;      /* which of the tool's is being read; -1: stdin, for want of any */
 	const char *name; /* NULL: stdin */
 	char *buf;        /* bytes read: buf[at … len) are not taken yet */
 	size_t at, len, cap;
@@ -79,9 +80,15 @@ enum stream_line {
 	STREAM_EOF
 };
 
-/* path NULL or "-": stdin.  Code of "io", or of "no_such"-like errors the file has. */
-int stream_in_open(struct stream_in *in, const char *path, struct collab_err *e);
+/*
+ * The tool's operands are files to read one after the other, "-" is stdin, and so is none; with
+ * `-s -` stdin must be named.  Codes of "usage", of "io" for any file that cannot be read.
+ */
+int stream_in_open(struct stream_in *in, const struct tool *t, struct collab_err *e);
 void stream_in_release(struct stream_in *in);
+
+/* After STREAM_EOF: 1: it goes on with the next file; 0: that was all; or a code. */
+int stream_in_another(struct stream_in *in, const struct tool *t, struct collab_err *e);
 
 /* The next line that is not blank. */
 enum stream_line stream_in_next(struct stream_in *in, const char **line, size_t *len);
@@ -89,9 +96,8 @@ enum stream_line stream_in_next(struct stream_in *in, const char **line, size_t 
 /* One read, of a descriptor that stream_wait found ready. */
 int stream_in_read(struct stream_in *in, struct collab_err *e);
 
-/* The error object for a line. */
-void stream_put_bad_line(struct stream *s, const struct stream_in *in, int64_t number,
-                         const struct collab_err *e);
+/* The error object for a line of a file (NULL: of stdin); NULL: out of memory. */
+json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err *e);
 
 /* ---- messages --------------------------------------------------------------------------------- */
 

@@ -10,22 +10,59 @@
 
 enum { READ_BYTES = 1 << 16, REF_CHARS_MAX = 64, UUID_LEN = 36 };
 
-int stream_in_open(struct stream_in *in, const char *path, struct collab_err *e)
+static int cannot_open(const char *path, struct collab_err *e)
+{
+	return tool_err(e, "io", "cannot open %s: %s", path, strerror(errno));
+}
+
+/* Begin with an operand, or with stdin. */
+static int begin(struct stream_in *in, const char *path, struct collab_err *e)
 {
 	bool standard = !path || strcmp(path, "-") == 0;
 
-	*in = (struct stream_in){.fd = STDIN_FILENO, .line_max = TOOL_LINE_MAX};
-	if (standard)
+	in->name = standard ? NULL : path;
+	in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	in->number = 0;
+	in->eof = false;
+	return in->fd < 0 ? cannot_open(path, e) : 0;
+}
+
+int stream_in_open(struct stream_in *in, const struct tool *t, struct collab_err *e)
+{
+	const char *session = tool_opt(t, "session");
+
+	*in = (struct stream_in){.fd = -1, .operand = -1, .line_max = TOOL_LINE_MAX};
+	if (!t->operands_len && session && strcmp(session, "-") == 0)
+		return tool_err(e, "usage", "with -s - a file must be named, or - for the rest of stdin");
+	for (int i = 0; i < t->operands_len; i++)
+		if (strcmp(t->operands[i], "-") != 0 && access(t->operands[i], R_OK) != 0)
+			return cannot_open(t->operands[i], e);
+	if (!t->operands_len)
+		return begin(in, NULL, e);
+	return stream_in_another(in, t, e) < 0 ? e->code : 0;
+}
+
+static void end(struct stream_in *in)
+{
+	if (in->name && in->fd >= 0)
+		(void)close(in->fd); /* it was only read */
+	in->fd = -1;
+}
+
+int stream_in_another(struct stream_in *in, const struct tool *t, struct collab_err *e)
+{
+	int rc;
+
+	if (in->operand + 1 >= t->operands_len)
 		return 0;
-	in->name = path;
-	in->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return in->fd < 0 ? tool_err(e, "io", "cannot open %s: %s", path, strerror(errno)) : 0;
+	end(in);
+	rc = begin(in, t->operands[++in->operand], e);
+	return rc ? rc : 1;
 }
 
 void stream_in_release(struct stream_in *in)
 {
-	if (in->name && in->fd >= 0)
-		(void)close(in->fd); /* it was only read */
+	end(in);
 	free(in->buf);
 	*in = (struct stream_in){.fd = -1};
 }
@@ -103,16 +140,14 @@ int stream_in_read(struct stream_in *in, struct collab_err *e)
 	return 0;
 }
 
-void stream_put_bad_line(struct stream *s, const struct stream_in *in, int64_t number,
-                         const struct collab_err *e)
+json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err *e)
 {
 	json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:b}", "type", "error", "code", e->wire, "message",
-	                           e->text, "line", (json_int_t)number, "retryable", 0);
+	                           e->text, "line", (json_int_t)line, "retryable", 0);
 
-	if (in->name) /* a name that is no UTF-8 is left out */
-		(void)json_object_set_new(object, "file", json_string(in->name));
-	stream_put_object(s, object);
-	json_decref(object);
+	if (file) /* a name that is no UTF-8 is left out */
+		(void)json_object_set_new(object, "file", json_string(file));
+	return object;
 }
 
 /* ---- messages --------------------------------------------------------------------------------- */

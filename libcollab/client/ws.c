@@ -38,6 +38,7 @@ struct wire {
 	struct ws_decoder decoder;
 	char *in, *in_at;            /* bytes received: in_at[0 … in_len) are not decoded */
 	size_t in_len;
+	struct buf text;             /* the message lent, as nobody's frames follow it there */
 	struct wire_death death;
 };
 
@@ -69,6 +70,7 @@ int wire_open(struct wire **out, const struct collab_config *c, const char *targ
 	buf_init(&w->url, HEAD_BYTES_MAX);
 	buf_init(&w->out, SIZE_MAX / 4);
 	buf_init(&w->head, HEAD_BYTES_MAX);
+	buf_init(&w->text, MESSAGE_BYTES_MAX);
 	ws_decoder_init(&w->decoder, WS_CLIENT, MESSAGE_BYTES_MAX);
 	w->in = malloc(READ_BYTES);
 	w->curl = curl_easy_init();
@@ -107,6 +109,7 @@ void wire_free(struct wire *w)
 	buf_release(&w->url);
 	buf_release(&w->out);
 	buf_release(&w->head);
+	buf_release(&w->text);
 	free(w->in);
 	free(w);
 }
@@ -353,15 +356,21 @@ int wire_next(struct wire *w, const char **json, size_t *len)
 			on_close(w, &m);
 			return 0;
 		} else if (m.opcode == WS_TEXT) {
-			*json = m.p;
+			buf_clear(&w->text);
+			buf_put(&w->text, m.p, m.len);
+			rc = buf_error(&w->text);
+			if (rc)
+				break;
+			*json = w->text.p;
 			*len = m.len;
 			return 1;
 		}
 	}
 	if (rc < 0) {
-		client_fail(&w->death.err, ERR_PROTOCOL, "the server sent a malformed frame");
+		client_fail(&w->death.err, rc == ERR_NOMEM ? rc : ERR_PROTOCOL, "%s",
+		            rc == ERR_NOMEM ? "out of memory" : "the server sent a malformed frame");
 		w->in_len = 0;
-		die(w, ERR_PROTOCOL);
+		die(w, w->death.err.code);
 	}
 	return 0;
 }
