@@ -106,6 +106,8 @@ struct reading {
 	struct collab_config *c;
 	const char *profile; /* NULL: the values before any section, and [default] */
 	bool found;
+	/* What was said before, anywhere, of where the server is and of the session, holds whole. */
+	bool skip_where, skip_session;
 	struct collab_err err;
 };
 
@@ -126,6 +128,8 @@ static int on_value(void *arg, const char *section, const char *name, const char
 		return 0;
 	}
 	r->found |= mine;
+	mine = mine && !(r->skip_where && (i == CONFIG_url || i == CONFIG_socket)) &&
+	       !(r->skip_session && (i == CONFIG_report || i == CONFIG_session));
 	if (mine && !r->c->values[i] && set(r->c, i, value, &r->err))
 		return 0;
 	return 1;
@@ -135,7 +139,10 @@ static int on_value(void *arg, const char *section, const char *name, const char
 static int read_file(struct collab_config *c, const char *path, const char *profile, bool *found,
                      bool must, struct collab_err *e)
 {
-	struct reading r = {c, profile, false, {0}};
+	struct reading r = {.c = c,
+	                    .profile = profile,
+	                    .skip_where = c->values[CONFIG_url] || c->values[CONFIG_socket],
+	                    .skip_session = c->values[CONFIG_report] || c->values[CONFIG_session]};
 	int line = ini_parse(path, on_value, &r);
 
 	*found |= r.found;

@@ -11,13 +11,16 @@
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
 /* Whether the user may see this row: everything by scope, else the sessions one is in. */
-static bool visible(const struct exchange *x, const json_t *summary)
+static bool visible(const struct exchange *x, const char *session_id, const json_t *summary)
 {
+	const struct room *room = room_of_id(x->hub, session_id);
 	const json_t *member = NULL;
 	size_t i;
 
 	if (x->who.scopes & (SCOPE_READ | SCOPE_ADMIN))
 		return true;
+	if (room && room->state == ROOM_LIVE) /* the summary may be some seconds old */
+		return session_role(&room->head, x->who.user_id) != ROLE_NONE;
 	json_array_foreach(json_object_get(summary, "members"), i, member)
 		if (strcmp(json_string_value(member), x->who.user_id) == 0)
 			return true;
@@ -70,7 +73,7 @@ static void rows_came(void *arg, const struct store_reply *reply)
 		json_t *summary = json_loads(row->summary, 0, NULL);
 
 		last = row->key;
-		if (summary && visible(x, summary))
+		if (summary && visible(x, row->session_id, summary))
 			row_write(x, row, summary);
 		json_decref(summary);
 	}
