@@ -103,8 +103,8 @@ $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 	    -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -ljansson -lm $(LIBS_TOOL_$*)
 
 # Tests
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_CLIENT) $(OBJ_PURE)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_CLIENT) $(LIBS_PURE)
 $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)

@@ -227,8 +227,8 @@ static int load(void *arg, struct conf *c, struct err *e)
 }
 
 /*
- * jansson's lexer does not look at every allocation that fails, and would go on in memory it does not
- * have.  Ending at once loses nothing that was acknowledged.
+ * jansson's lexer does not look at every allocation that fails, and would go on in memory it does
+ * not have.  Ending at once loses nothing that was acknowledged.
  */
 static void *allocate(size_t len)
 {

@@ -9,7 +9,8 @@ enum { PENDING_MAX = 256, UNSENT_MAX = 1 << 20, WAIT_MS = 10000, FAREWELL_MS = 1
 static const struct tool_option options[] = {
 	{"watch", 0, NULL, "only read: be not shown as online, leave stdin alone", NULL},
 	{"state", 0, "full|brief|none", "how much the session_state tells", NULL},
-	{"content", 0, "full|delta", "whether edits come as the whole text or as what changed", NULL},
+	{"content", 0, "full|delta", "whether edits come as the whole text or as what changed",
+         NULL},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
@@ -17,10 +18,10 @@ struct seat {
 	struct stream s;
 	struct stream_in in;
 	size_t frame_max;
-	bool ready;    /* the session took us in */
-	bool writes;   /* not --watch */
+	bool ready;  /* the session took us in */
+	bool writes; /* not --watch */
 	bool input_ended, needs_read, leaving, done;
-	int64_t left;  /* lines to print */
+	int64_t left; /* lines to print */
 	int64_t wait_ms, deadline_ms;
 	int64_t bad, rejected;
 	int status;
@@ -40,7 +41,8 @@ static void put_line(struct seat *w, const char *json, size_t len)
 	w->done |= --w->left == 0;
 }
 
-/* ---- what is said ----------------------------------------------------------------------------- */
+/* ---- what is said -----------------------------------------------------------------------------
+ */
 
 static void bad_line(struct seat *w, const struct collab_err *e)
 {
@@ -118,7 +120,8 @@ static void take_lines(struct seat *w)
 	}
 }
 
-/* ---- what is heard ---------------------------------------------------------------------------- */
+/* ---- what is heard ----------------------------------------------------------------------------
+ */
 
 static void tell_missing(void *arg, const char *ref)
 {
@@ -131,6 +134,8 @@ static void on_state(struct seat *w, const struct collab_message *m)
 {
 	size_t max = stream_frame_max(m);
 
+	if (!w->ready)
+		w->deadline_ms = INT64_MAX; /* the time-out begins anew with the end of the input */
 	w->ready = true;
 	if (max)
 		w->frame_max = w->in.line_max = max;
@@ -142,8 +147,8 @@ static void on_closed(struct seat *w, const struct collab_message *m)
 	if (m->code)
 		w->status = tool_complain(w->s.t, collab_exit_status(m->code), "%s", m->text);
 	else if (collab_pending(w->s.c))
-		w->status = tool_complain(w->s.t, collab_exit_status(collab_code("session_ended")), "%s",
-		                          m->text);
+		w->status = tool_complain(w->s.t, collab_exit_status(collab_code("session_ended")),
+		                          "%s", m->text);
 	if (!w->leaving)
 		collab_each_pending(w->s.c, tell_missing, w);
 }
@@ -184,11 +189,15 @@ static void leave(struct seat *w)
 
 static void on_deadline(struct seat *w)
 {
-	if (!w->leaving) {
-		w->status = collab_exit_status(collab_code("timed_out"));
-		collab_each_pending(w->s.c, tell_missing, w);
-	}
+	int status = collab_exit_status(collab_code("timed_out"));
+
 	w->done = true;
+	if (w->leaving)
+		return;
+	w->status = status;
+	if (!w->ready)
+		(void)tool_complain(w->s.t, status, "the server did not let us in in time");
+	collab_each_pending(w->s.c, tell_missing, w);
 }
 
 static void loop(struct seat *w)
@@ -203,7 +212,8 @@ static void loop(struct seat *w)
 			leave(w);
 		if (w->done || (takes_input(w) && !w->needs_read))
 			continue;
-		if (stream_wait(&w->s, w->needs_read && takes_input(w) ? w->in.fd : -1, w->deadline_ms)) {
+		if (stream_wait(&w->s, w->needs_read && takes_input(w) ? w->in.fd : -1,
+		                w->deadline_ms)) {
 			struct collab_err e = {0};
 
 			if (stream_in_read(&w->in, &e))
@@ -214,7 +224,8 @@ static void loop(struct seat *w)
 	}
 }
 
-/* ---- the tool --------------------------------------------------------------------------------- */
+/* ---- the tool ---------------------------------------------------------------------------------
+ */
 
 static int begin(struct seat *w, struct tool *t, struct collab_err *e)
 {
@@ -232,6 +243,8 @@ static int begin(struct seat *w, struct tool *t, struct collab_err *e)
 		rc = tool_opt_ms(t, "timeout", &w->wait_ms, e);
 	if (!rc)
 		rc = tool_opt_int(t, "count", 1, INT64_MAX, &w->left, e);
+	if (!rc && !w->writes && t->operands_len)
+		rc = tool_err(e, "usage", "with --watch no file is read");
 	if (!rc && w->writes)
 		rc = stream_in_open(&w->in, t, e);
 	if (!rc)
@@ -246,6 +259,8 @@ static int begin(struct seat *w, struct tool *t, struct collab_err *e)
 	join.filter = filter;
 	if (!rc) {
 		stream_init(&w->s, t);
+		if (tool_has(t, "timeout"))
+			w->deadline_ms = stream_now_ms() + w->wait_ms;
 		rc = collab_open(&w->s.c, t->config, &join, e);
 	}
 	free(filter);
@@ -283,7 +298,8 @@ static const struct tool_verb verbs[] = {
 static const struct tool_spec spec = {
 	"pmr-join",
 	"Take a seat in a session: messages in, everything that the server says out.",
-	TOOL_TARGET | TOOL_COUNT | TOOL_SINCE | TOOL_CURSOR_FILE | TOOL_TYPE | TOOL_SECTION | TOOL_USER,
+	TOOL_TARGET | TOOL_COUNT | TOOL_SINCE | TOOL_CURSOR_FILE | TOOL_TYPE | TOOL_SECTION |
+		TOOL_USER,
 	options,
 	verbs,
 };

@@ -10,11 +10,11 @@ enum { WINDOW = 256, UNSENT_MAX = 1 << 20, WAIT_MS = 10000, SIGNALLED_MS = 300, 
 /* A line that was read and is not answered on stdout yet. */
 struct slot {
 	int64_t line;
-	const char *file;     /* NULL: stdin */
+	const char *file; /* NULL: stdin */
 	char ref[REF_BYTES];
-	char mark[32];        /* ref of the ping sent behind a message that has no answer; or "" */
-	char *again;          /* what is not sent again by itself after a reconnect; or NULL */
-	char *answer;         /* once there is one */
+	char mark[32]; /* ref of the ping sent behind a message that has no answer; or "" */
+	char *again;   /* what is not sent again by itself after a reconnect; or NULL */
+	char *answer;  /* once there is one */
 };
 
 struct send {
@@ -22,10 +22,10 @@ struct send {
 	struct stream_in in;
 	struct slot slots[WINDOW]; /* a ring, in the order of the lines */
 	size_t first, len;
-	json_t *held;       /* with --ref: the only line, until the input has ended */
+	json_t *held; /* with --ref: the only line, until the input has ended */
 	struct slot held_slot;
 	size_t frame_max;
-	bool ready;         /* the session took us in */
+	bool ready; /* the session took us in */
 	bool input_ended, needs_read;
 	bool done;
 	int64_t wait_ms, deadline_ms;
@@ -41,10 +41,12 @@ static void end_with(struct send *w, int status)
 
 static _Noreturn void no_memory(const struct send *w)
 {
-	exit(tool_complain(w->s.t, collab_exit_status(collab_code("out_of_memory")), "out of memory"));
+	exit(tool_complain(w->s.t, collab_exit_status(collab_code("out_of_memory")),
+	                   "out of memory"));
 }
 
-/* ---- answers ---------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------
+ */
 
 static struct slot *slot_at(struct send *w, size_t i)
 {
@@ -128,11 +130,13 @@ static void on_pong(struct send *w, const struct collab_message *m)
 	}
 	slot = find(w, m->ref, true);
 	if (slot)
-		answer(w, slot, json_pack("{s:s,s:s,s:s}", "type", "ack", "durability", "none", "ref",
-		                          slot->ref));
+		answer(w, slot,
+		       json_pack("{s:s,s:s,s:s}", "type", "ack", "durability", "none", "ref",
+		                 slot->ref));
 }
 
-/* ---- lines ------------------------------------------------------------------------------------ */
+/* ---- lines ------------------------------------------------------------------------------------
+ */
 
 static void bad_line(struct send *w, const struct slot *where, const struct collab_err *e)
 {
@@ -295,7 +299,8 @@ static void take_lines(struct send *w)
 	}
 }
 
-/* ---- the connection --------------------------------------------------------------------------- */
+/* ---- the connection ---------------------------------------------------------------------------
+ */
 
 static void on_connected(struct send *w)
 {
@@ -314,6 +319,8 @@ static void on_state(struct send *w, const struct collab_message *m)
 {
 	size_t max = stream_frame_max(m);
 
+	if (!w->ready)
+		w->deadline_ms = INT64_MAX; /* the time-out begins anew with the end of the input */
 	w->ready = true;
 	if (max)
 		w->frame_max = w->in.line_max = max;
@@ -324,8 +331,8 @@ static void on_closed(struct send *w, const struct collab_message *m)
 	if (m->code)
 		end_with(w, tool_complain(w->s.t, collab_exit_status(m->code), "%s", m->text));
 	else if (w->len || !w->input_ended)
-		end_with(w, tool_complain(w->s.t, collab_exit_status(collab_code("session_ended")), "%s",
-		                          m->text));
+		end_with(w, tool_complain(w->s.t, collab_exit_status(collab_code("session_ended")),
+		                          "%s", m->text));
 	else
 		w->done = true;
 }
@@ -377,6 +384,19 @@ static void last_answers(struct send *w)
 			on_message(w, &m);
 }
 
+static void on_deadline(struct send *w)
+{
+	int status = collab_exit_status(collab_code("timed_out"));
+
+	hear(w); /* what has come counts */
+	if (w->done || stream_now_ms() < w->deadline_ms)
+		return;
+	if (!w->ready)
+		end_with(w, tool_complain(w->s.t, status, "the server did not let us in in time"));
+	else if (w->len)
+		end_with(w, status);
+}
+
 static void loop(struct send *w)
 {
 	while (!w->done && w->s.end == STREAM_GOES_ON) {
@@ -386,23 +406,22 @@ static void loop(struct send *w)
 			break;
 		if (w->done || (takes_input(w) && !w->needs_read))
 			continue;
-		if (stream_wait(&w->s, w->needs_read && takes_input(w) ? w->in.fd : -1, w->deadline_ms)) {
+		if (stream_wait(&w->s, w->needs_read && takes_input(w) ? w->in.fd : -1,
+		                w->deadline_ms)) {
 			struct collab_err e = {0};
 
 			if (stream_in_read(&w->in, &e))
 				end_with(w, tool_fail(w->s.t, &e));
 		}
-		if (stream_now_ms() >= w->deadline_ms && w->s.end == STREAM_GOES_ON && !w->done) {
-			hear(w);
-			if (w->len && !w->done)
-				end_with(w, collab_exit_status(collab_code("timed_out")));
-		}
+		if (stream_now_ms() >= w->deadline_ms && w->s.end == STREAM_GOES_ON && !w->done)
+			on_deadline(w);
 	}
 	if (w->s.end == STREAM_SIGNAL)
 		last_answers(w);
 }
 
-/* ---- the tool --------------------------------------------------------------------------------- */
+/* ---- the tool ---------------------------------------------------------------------------------
+ */
 
 /* Whoever waits for an answer that will not come is told. */
 static void tell_missing(struct send *w)
@@ -414,8 +433,9 @@ static void tell_missing(struct send *w)
 			put_answered(w);
 			continue;
 		}
-		(void)tool_complain(w->s.t, 0, "no answer to line %lld%s%s, ref %s", (long long)slot->line,
-		                    slot->file ? " of " : "", slot->file ? slot->file : "", slot->ref);
+		(void)tool_complain(w->s.t, 0, "no answer to line %lld%s%s, ref %s",
+		                    (long long)slot->line, slot->file ? " of " : "",
+		                    slot->file ? slot->file : "", slot->ref);
 		free(slot->again);
 		w->first = (w->first + 1) % WINDOW;
 		w->len--;
@@ -444,6 +464,8 @@ static int begin(struct send *w, struct tool *t, struct collab_err *e)
 		rc = tool_target(t, TOOL_NEEDS_SESSION, e);
 	if (!rc)
 		stream_init(&w->s, t);
+	if (tool_has(t, "timeout"))
+		w->deadline_ms = stream_now_ms() + w->wait_ms;
 	w->s.needs_no_reader = true;
 	return rc || w->ready ? rc : collab_open(&w->s.c, t->config, &join, e);
 }

@@ -16,14 +16,14 @@ static const struct tool_option options[] = {
 struct watch {
 	struct stream s;
 	struct stream_start at;
-	const char *format;   /* NULL: JSON */
+	const char *format; /* NULL: JSON */
 	char *filter;
-	int64_t left;         /* events to print */
+	int64_t left; /* events to print */
 	int64_t deadline_ms;
-	int64_t shown;        /* the last seq that stdout knows of */
+	int64_t shown; /* the last seq that stdout knows of */
 	int tries;
 	bool checkpoints;
-	bool done, ended;     /* for good; the session has ended */
+	bool done, ended; /* for good; the session has ended */
 	int status;
 };
 
@@ -115,7 +115,8 @@ static void on_message(struct watch *w, const struct collab_message *m)
 	}
 }
 
-/* ---- one session ------------------------------------------------------------------------------ */
+/* ---- one session ------------------------------------------------------------------------------
+ */
 
 static bool out_of_time(struct watch *w)
 {
@@ -154,7 +155,8 @@ static void read_session(struct watch *w)
 	}
 }
 
-/* ---- --follow --------------------------------------------------------------------------------- */
+/* ---- --follow ---------------------------------------------------------------------------------
+ */
 
 struct search {
 	const char *session_id;
@@ -191,7 +193,8 @@ static int find_next(struct watch *w, char next[ID_LEN + 1], struct collab_err *
 		rc = tool_answer(&r, &answer, e);
 	report = json_string_value(json_object_get(answer, "report_id"));
 	if (!rc)
-		rc = tool_path(&path, e, "/api/sessions?limit=1000&report=%s", report ? report : "");
+		rc = tool_path(&path, e, "/api/sessions?limit=1000&report=%s",
+		               report ? report : "");
 	if (!rc)
 		rc = tool_each_listed(t, path, "sessions", compare, &search, e);
 	if (rc || search.passed)
@@ -248,7 +251,8 @@ static bool follow(struct watch *w)
 	return collab_config_set(w->s.t->config, "session", next, NULL) == 0;
 }
 
-/* ---- the tool --------------------------------------------------------------------------------- */
+/* ---- the tool ---------------------------------------------------------------------------------
+ */
 
 static int prepare(struct watch *w, struct tool *t, struct collab_err *e)
 {
@@ -298,8 +302,8 @@ static const struct tool_verb verbs[] = {
 static const struct tool_spec spec = {
 	"pmr-watch",
 	"Follow the events of a session, one a line, from now on or from a place in the past.",
-	TOOL_TARGET | TOOL_COUNT | TOOL_SINCE | TOOL_CURSOR_FILE | TOOL_TYPE | TOOL_SECTION | TOOL_USER |
-		TOOL_FORMAT,
+	TOOL_TARGET | TOOL_COUNT | TOOL_SINCE | TOOL_CURSOR_FILE | TOOL_TYPE | TOOL_SECTION |
+		TOOL_USER | TOOL_FORMAT,
 	options,
 	verbs,
 };

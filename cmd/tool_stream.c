@@ -15,7 +15,7 @@
 enum {
 	OUT_FULL = 1 << 20,
 	OUT_DROP = 1 << 18,
-	OUT_CHUNK = 4096,  /* what a pipe that can be written takes without blocking */
+	OUT_CHUNK = 4096, /* what a pipe that can be written takes without blocking */
 	FAREWELL_MS = 1000,
 	SIGNALLED_MS = 900, /* of the second that the alarm leaves */
 	GONE_MS = 200,
@@ -34,7 +34,8 @@ int64_t stream_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* ---- signals ---------------------------------------------------------------------------------- */
+/* ---- signals ----------------------------------------------------------------------------------
+ */
 
 static void die(void)
 {
@@ -93,11 +94,13 @@ void stream_init(struct stream *s, struct tool *t)
 	tool_signalled(t); /* one that came just before is not lost */
 }
 
-/* ---- stdout ----------------------------------------------------------------------------------- */
+/* ---- stdout -----------------------------------------------------------------------------------
+ */
 
 static _Noreturn void no_memory(const struct stream *s)
 {
-	_exit(tool_complain(s->t, collab_exit_status(collab_code("out_of_memory")), "out of memory"));
+	_exit(tool_complain(s->t, collab_exit_status(collab_code("out_of_memory")),
+	                    "out of memory"));
 }
 
 void stream_put(struct stream *s, const void *bytes, size_t len)
@@ -123,7 +126,8 @@ void stream_put_json(struct stream *s, const char *json, size_t len)
 	static const char hex[] = "0123456789abcdef";
 	size_t from = 0;
 
-	/* Characters that steer terminals stand within strings only, where an escape is the same. */
+	/* Characters that steer terminals stand within strings only, where an escape is the same.
+	 */
 	for (size_t i = 0; i < len; i++) {
 		const unsigned char *p = (const unsigned char *)json + i;
 		bool c1 = p[0] == 0xc2 && i + 1 < len && p[1] >= 0x80 && p[1] < 0xa0;
@@ -209,7 +213,8 @@ static void write_out(struct stream *s)
 	}
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------
+ */
 
 static int until(int64_t until_ms)
 {
@@ -246,10 +251,12 @@ bool stream_wait(struct stream *s, int in_fd, int64_t until_ms)
 		s->end = STREAM_SIGNAL;
 	else if (fds[1].revents & (POLLERR | POLLHUP))
 		reader_gone(s);
-	return s->end == STREAM_GOES_ON && (fds[2].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL));
+	return s->end == STREAM_GOES_ON &&
+	       (fds[2].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL));
 }
 
-/* ---- the end ---------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------
+ */
 
 /* What stdout did not take yet: without a signal there is time for it, with one there is not. */
 static void flush(struct stream *s)
@@ -283,7 +290,8 @@ int stream_finish(struct stream *s, int status)
 		               : s->end == STREAM_READER_GONE ? GONE_MS
 		                                              : FAREWELL_MS;
 
-		(void)collab_close(s->c, left > 0 ? (int)left : 0); /* who does not answer is left */
+		(void)collab_close(s->c,
+		                   left > 0 ? (int)left : 0); /* who does not answer is left */
 	}
 	collab_free(s->c);
 	free(s->out);

@@ -1,6 +1,6 @@
 /*
- * What the tools share that live on a connection (pmr-watch, pmr-join, pmr-send): one poll loop over
- * stdin, stdout, the connection and signals; where in the log to begin; lines and messages.
+ * What the tools share that live on a connection (pmr-watch, pmr-join, pmr-send): one poll loop
+ * over stdin, stdout, the connection and signals; where in the log to begin; lines and messages.
  *
  * Nothing here blocks but stream_wait() and stream_finish().  Words for ownership are those of
  * collab.h.
@@ -10,7 +10,8 @@
 
 #include "tool.h"
 
-/* ---- the loop and stdout ---------------------------------------------------------------------- */
+/* ---- the loop and stdout ----------------------------------------------------------------------
+ */
 
 /* Why a stream ends, other than by its own doing. */
 enum stream_end {
@@ -31,7 +32,8 @@ struct stream {
 	enum stream_end end;
 };
 
-/* SIGINT and SIGTERM belong to the stream from here on: the first ends it, the second the process. */
+/* SIGINT and SIGTERM belong to the stream from here on: the first ends it, the second the process.
+ */
 void stream_init(struct stream *s, struct tool *t);
 
 /* For stdout; stream_wait writes it.  JSON as tool_put_json has it. */
@@ -50,15 +52,16 @@ bool stream_full(const struct stream *s);
 bool stream_wait(struct stream *s, int in_fd, int64_t until_ms);
 
 /*
- * Flush, say good-bye to the server, free everything; die of the signal if there was one.  Gives the
- * exit status: what s->end makes of `status`.
+ * Flush, say good-bye to the server, free everything; die of the signal if there was one.  Gives
+ * the exit status: what s->end makes of `status`.
  */
 int stream_finish(struct stream *s, int status);
 
 /* A monotonic clock. */
 int64_t stream_now_ms(void);
 
-/* ---- input ------------------------------------------------------------------------------------ */
+/* ---- input ------------------------------------------------------------------------------------
+ */
 
 struct stream_in {
 	int fd;
@@ -66,11 +69,11 @@ struct stream_in {
 	const char *name; /* NULL: stdin */
 	char *buf;        /* bytes read: buf[at … len) are not taken yet */
 	size_t at, len, cap;
-	size_t seen;      /* up to here there is no newline */
-	size_t line_max;  /* bytes of a line */
-	int64_t number;   /* of the last line, from 1 */
-	bool eof;         /* of the descriptor; lines may be left in buf */
-	bool skipping;    /* inside a line that is too long */
+	size_t seen;     /* up to here there is no newline */
+	size_t line_max; /* bytes of a line */
+	int64_t number;  /* of the last line, from 1 */
+	bool eof;        /* of the descriptor; lines may be left in buf */
+	bool skipping;   /* inside a line that is too long */
 };
 
 enum stream_line {
@@ -99,12 +102,14 @@ int stream_in_read(struct stream_in *in, struct collab_err *e);
 /* The error object for a line of a file (NULL: of stdin); NULL: out of memory. */
 json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err *e);
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------
+ */
 
 /*
  * A line as a message: an object with a type.  An event fed back gets the ref SESSION:SEQ, whatever
- * ref its author gave it: refs are an author's own, and a mirror has many authors.  Codes of
- * "bad_json", "bad_utf8", "missing_field", "bad_field".
+ * ref its author gave it: refs are an author's own, and a mirror has many authors.  What is said
+ * about a section that PMR_FENCE names gets that fence.  Codes of "bad_json", "bad_utf8",
+ * "missing_field", "bad_field".
  */
 int stream_message(const char *line, size_t len, json_t **out, struct collab_err *e);
 
@@ -114,7 +119,8 @@ bool stream_is_servers(const char *type);
 /* The longest frame that the server takes, by its session_state; 0: it does not say. */
 size_t stream_frame_max(const struct collab_message *m);
 
-/* ---- where to begin --------------------------------------------------------------------------- */
+/* ---- where to begin ---------------------------------------------------------------------------
+ */
 
 struct stream_start {
 	char session_id[37];
@@ -123,8 +129,8 @@ struct stream_start {
 };
 
 /*
- * By --cursor-file, --since and the session's end; t->config is set to the session found, the latest
- * one of a report.  For want of a file: from seq 0.
+ * By --cursor-file, --since and the session's end; t->config is set to the session found, the
+ * latest one of a report.  For want of a file: from seq 0.
  */
 int stream_start(struct tool *t, struct stream_start *start, struct collab_err *e);
 
@@ -134,7 +140,8 @@ int stream_filter(const struct tool *t, bool cursors, char **out, struct collab_
 /* --retry as first_tries of struct collab_join. */
 int stream_retry(const struct tool *t, int *tries, struct collab_err *e);
 
-/* ---- --format --------------------------------------------------------------------------------- */
+/* ---- --format ---------------------------------------------------------------------------------
+ */
 
 /* Code of "usage" when there is such a thing in it that is not known. */
 int stream_format_check(const char *format, struct collab_err *e);

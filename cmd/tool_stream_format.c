@@ -58,7 +58,8 @@ static const json_t *payload(const json_t *event)
 	return content ? content : json_object_get(event, "content");
 }
 
-static void put_conversion(struct stream *s, char c, const json_t *event, const char *json, size_t len)
+static void put_conversion(struct stream *s, char c, const json_t *event, const char *json,
+                           size_t len)
 {
 	switch (c) {
 	case 't':

@@ -33,7 +33,8 @@ int stream_in_open(struct stream_in *in, const struct tool *t, struct collab_err
 
 	*in = (struct stream_in){.fd = -1, .operand = -1, .line_max = TOOL_LINE_MAX};
 	if (!t->operands_len && session && strcmp(session, "-") == 0)
-		return tool_err(e, "usage", "with -s - a file must be named, or - for the rest of stdin");
+		return tool_err(e, "usage",
+		                "with -s - a file must be named, or - for the rest of stdin");
 	for (int i = 0; i < t->operands_len; i++)
 		if (strcmp(t->operands[i], "-") != 0 && access(t->operands[i], R_OK) != 0)
 			return cannot_open(t->operands[i], e);
@@ -106,8 +107,8 @@ enum stream_line stream_in_next(struct stream_in *in, const char **line, size_t 
 			in->at = in->seen = in->len = 0;
 			return STREAM_MORE;
 		}
-		kind = take(in, newline ? (size_t)(newline - in->buf) : in->len, newline != NULL, line,
-		            len);
+		kind = take(in, newline ? (size_t)(newline - in->buf) : in->len, newline != NULL,
+		            line, len);
 		if (kind == STREAM_TOO_LONG || !is_blank(*line, *len))
 			return kind;
 	}
@@ -142,24 +143,39 @@ int stream_in_read(struct stream_in *in, struct collab_err *e)
 
 json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err *e)
 {
-	json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:b}", "type", "error", "code", e->wire, "message",
-	                           e->text, "line", (json_int_t)line, "retryable", 0);
+	json_t *object = json_pack("{s:s,s:s,s:s,s:I,s:b}", "type", "error", "code", e->wire,
+	                           "message", e->text, "line", (json_int_t)line, "retryable", 0);
 
 	if (file) /* a name that is no UTF-8 is left out */
 		(void)json_object_set_new(object, "file", json_string(file));
 	return object;
 }
 
-/* ---- messages --------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------
+ */
 
 bool stream_is_servers(const char *type)
 {
-	static const char *const types[] = {
-		"ack",           "checkpoint",         "compacted",        "conflict_detected",
-		"erased",        "error",              "going_away",       "participant_joined",
-		"participant_left", "pong",            "role_changed",     "section_locked",
-		"section_unlocked", "session_ended",   "session_started",  "session_state",
-		"synced",        "token_expiring",     "user_offline",     "user_online"};
+	static const char *const types[] = {"ack",
+	                                    "checkpoint",
+	                                    "compacted",
+	                                    "conflict_detected",
+	                                    "erased",
+	                                    "error",
+	                                    "going_away",
+	                                    "participant_joined",
+	                                    "participant_left",
+	                                    "pong",
+	                                    "role_changed",
+	                                    "section_locked",
+	                                    "section_unlocked",
+	                                    "session_ended",
+	                                    "session_started",
+	                                    "session_state",
+	                                    "synced",
+	                                    "token_expiring",
+	                                    "user_offline",
+	                                    "user_online"};
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
 		if (strcmp(types[i], type) == 0)
@@ -192,7 +208,8 @@ static int check_ref(json_t *message, struct collab_err *e)
 	else if (ref && !text)
 		return tool_err(e, "bad_field", "ref must be a string");
 	else if (text && (!*text || chars_of(text) > REF_CHARS_MAX))
-		return tool_err(e, "bad_field", "ref must have 1 to %d characters", (int)REF_CHARS_MAX);
+		return tool_err(e, "bad_field", "ref must have 1 to %d characters",
+		                (int)REF_CHARS_MAX);
 	return 0;
 }
 
@@ -209,6 +226,26 @@ static int name_event(json_t *message, struct collab_err *e)
 	return json_object_set_new(message, "ref", json_string(ref))
 	               ? tool_err(e, "out_of_memory", "out of memory")
 	               : 0;
+}
+
+/* What is said about a section that is locked for this process (pmr-lock) presents its fence. */
+static int present_fence(json_t *message, struct collab_err *e)
+{
+	static const char *const types[] = {"section_update", "section_deleted", "section_lock",
+	                                    "section_unlock"};
+	const char *type = json_string_value(json_object_get(message, "type"));
+	json_t *data = json_object_get(message, "data");
+	json_t *place = json_is_object(data) ? data : message;
+	const char *section_id = json_string_value(json_object_get(place, "section_id"));
+	int64_t fence = section_id ? tool_fence(section_id) : -1;
+
+	if (fence < 0 || json_object_get(place, "fence"))
+		return 0;
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+		if (strcmp(types[i], type) == 0 &&
+		    json_object_set_new(place, "fence", json_integer(fence)))
+			return tool_err(e, "out_of_memory", "out of memory");
+	return 0;
 }
 
 int stream_message(const char *line, size_t len, json_t **out, struct collab_err *e)
@@ -233,7 +270,7 @@ int stream_message(const char *line, size_t len, json_t **out, struct collab_err
 	else if (!json_is_string(type))
 		rc = tool_err(e, "bad_field", "type must be a string");
 	else if (!stream_is_servers(json_string_value(type))) /* they are passed over as they are */
-		rc = name_event(*out, e);
+		rc = name_event(*out, e) ? e->code : present_fence(*out, e);
 	if (rc) {
 		json_decref(*out);
 		*out = NULL;

@@ -14,7 +14,8 @@ enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, HASH_LEN = 64, 
 /* A seq above every log's end: what is asked for behind it is only where that end is. */
 #define SEQ_BEHIND_ALL "999999999999999999"
 
-/* ---- --since ---------------------------------------------------------------------------------- */
+/* ---- --since ----------------------------------------------------------------------------------
+ */
 
 static bool is_seq(const char *text)
 {
@@ -51,11 +52,13 @@ static int since_value(const char *text, char out[QUERY_BYTES], struct collab_er
 	time_t when = time(NULL) - (time_t)ago;
 	struct tm tm = {0};
 
-	if (ago < 0 && !is_seq(text) && (strlen(text) < 20 || strlen(text) > 40 || !strpbrk(text, "Tt ")))
-		return tool_err(e, "usage",
-		                "--since wants a seq, a time (2024-01-15T10:30:00Z) or how long ago (10m), "
-		                "not \"%s\"",
-		                text);
+	if (ago < 0 && !is_seq(text) &&
+	    (strlen(text) < 20 || strlen(text) > 40 || !strpbrk(text, "Tt ")))
+		return tool_err(
+			e, "usage",
+			"--since wants a seq, a time (2024-01-15T10:30:00Z) or how long ago (10m), "
+			"not \"%s\"",
+			text);
 	(void)snprintf(out, QUERY_BYTES, "%s", text); /* it fits, by what was asked above */
 	if (ago >= 0 && (!gmtime_r(&when, &tm) || tm.tm_year < -1900 ||
 	                 strftime(out, QUERY_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) != 20))
@@ -63,7 +66,8 @@ static int since_value(const char *text, char out[QUERY_BYTES], struct collab_er
 	return 0;
 }
 
-/* ---- --cursor-file ---------------------------------------------------------------------------- */
+/* ---- --cursor-file ----------------------------------------------------------------------------
+ */
 
 static int parse_cursor(const char *path, const char *text, size_t len, struct stream_start *start,
                         struct collab_err *e)
@@ -105,7 +109,8 @@ static int read_cursor(struct tool *t, struct stream_start *start, struct collab
 	return rc;
 }
 
-/* The cursor's session is the one to go on with; but it must be of the report, or the one, named. */
+/* The cursor's session is the one to go on with; but it must be of the report, or the one, named.
+ */
 static int adopt_cursor(struct tool *t, const struct stream_start *start, struct collab_err *e)
 {
 	const char *session = collab_config_get(t->config, "session");
@@ -136,7 +141,8 @@ static int adopt_cursor(struct tool *t, const struct stream_start *start, struct
 	return rc;
 }
 
-/* ---- both ------------------------------------------------------------------------------------- */
+/* ---- both -------------------------------------------------------------------------------------
+ */
 
 /* Ask which session it is and which seq the time means, or where the log ends. */
 static int look_up(struct tool *t, const char *since, struct stream_start *start,
@@ -195,7 +201,8 @@ int stream_start(struct tool *t, struct stream_start *start, struct collab_err *
 	return rc;
 }
 
-/* ---- what is wanted --------------------------------------------------------------------------- */
+/* ---- what is wanted ---------------------------------------------------------------------------
+ */
 
 /* The values of one option, as a list: gives *out, or NULL when there are none. */
 static int join_values(const struct tool *t, const char *name, const char *more, char **out,
@@ -239,7 +246,8 @@ int stream_filter(const struct tool *t, bool cursors, char **out, struct collab_
 	int rc = query ? 0 : tool_err(e, "out_of_memory", "out of memory");
 
 	for (size_t i = 0; i < 3 && !rc; i++) {
-		const char *more = i == 0 && !cursors && !wants_types(t) ? "!cursor_position" : NULL;
+		const char *more =
+			i == 0 && !cursors && !wants_types(t) ? "!cursor_position" : NULL;
 		char *list = NULL, *escaped = NULL, *longer = NULL;
 
 		rc = join_values(t, names[i], more, &list, e);
@@ -249,7 +257,8 @@ int stream_filter(const struct tool *t, bool cursors, char **out, struct collab_
 			escaped = collab_escape(list);
 			longer = escaped ? realloc(query, len + strlen(escaped) + 16) : NULL;
 			if (longer)
-				(void)sprintf(longer + len, "%s%s=%s", len ? "&" : "", names[i], escaped);
+				(void)sprintf(longer + len, "%s%s=%s", len ? "&" : "", names[i],
+				              escaped);
 			else
 				rc = tool_err(e, "out_of_memory", "out of memory");
 			query = longer ? longer : query;
@@ -275,7 +284,8 @@ int stream_retry(const struct tool *t, int *tries, struct collab_err *e)
 	if (strcmp(value, "forever") == 0)
 		*tries = -1;
 	else if (!*value || strlen(value) > 9 || value[strspn(value, "0123456789")])
-		return tool_err(e, "usage", "--retry wants a whole number or forever, not \"%s\"", value);
+		return tool_err(e, "usage", "--retry wants a whole number or forever, not \"%s\"",
+		                value);
 	else
 		*tries = (int)strtol(value, NULL, 10) + 1;
 	return 0;

@@ -53,4 +53,5 @@ _pmr() {
 	mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
 }
 
-complete -F _pmr pmr-session pmr-member pmr-section pmr-comment pmr-token pmr-watch
+complete -F _pmr pmr-admin pmr-bench pmr-comment pmr-conflict pmr-each pmr-join pmr-lock pmr-log \
+	pmr-member pmr-section pmr-send pmr-session pmr-token pmr-top pmr-wait pmr-watch

@@ -29,9 +29,11 @@
 	X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, 64, 0, "method not allowed here")         \
 	X(NOT_ACCEPTABLE, "not_acceptable", 406, 65, 0, "cannot answer in the type asked for")     \
 	X(UNSUPPORTED_MEDIA, "unsupported_media_type", 415, 65, 0, "the body must be JSON")        \
-	X(HEADERS_TOO_LARGE, "headers_too_large", 431, 65, 0, "the request's headers are too large") \
+	X(HEADERS_TOO_LARGE, "headers_too_large", 431, 65, 0,                                      \
+	  "the request's headers are too large")                                                   \
 	X(EXPECTATION_FAILED, "expectation_failed", 417, 65, 0, "cannot meet this expectation")    \
-	X(UPGRADE_REQUIRED, "upgrade_required", 426, 65, 0, "this path wants a WebSocket handshake") \
+	X(UPGRADE_REQUIRED, "upgrade_required", 426, 65, 0,                                        \
+	  "this path wants a WebSocket handshake")                                                 \
 	X(REQUEST_TIMEOUT, "request_timeout", 408, 75, 1, "the request took too long")             \
 	/* identity and permission */                                                              \
 	X(UNAUTHENTICATED, "unauthenticated", 401, 77, 0, "not authenticated")                     \
@@ -46,13 +48,16 @@
 	/* the state says no */                                                                    \
 	X(SESSION_ENDED, "session_ended", 409, 66, 0, "the session has ended")                     \
 	X(SESSION_EXISTS, "session_exists", 409, 73, 0, "this session id exists")                  \
-	X(SESSION_FULL, "session_full", 409, 75, 0, "the session has all the participants it may have") \
+	X(SESSION_FULL, "session_full", 409, 75, 0,                                                \
+	  "the session has all the participants it may have")                                      \
 	X(PARTICIPANT_EXISTS, "participant_exists", 409, 73, 0, "already a participant")           \
-	X(LAST_OWNER, "last_owner", 409, 73, 0, "the last owner can be neither removed nor demoted") \
+	X(LAST_OWNER, "last_owner", 409, 73, 0,                                                    \
+	  "the last owner can be neither removed nor demoted")                                     \
 	X(COMMENT_EXISTS, "comment_exists", 409, 73, 0, "this comment id exists")                  \
 	X(COMMENT_DELETED, "comment_is_deleted", 409, 73, 0, "the comment was deleted")            \
 	X(VERSION_MISMATCH, "version_mismatch", 412, 73, 0, "the section has another version")     \
-	X(AWAIT_ACK, "await_ack", 409, 75, 1, "an earlier change of this section is not acknowledged") \
+	X(AWAIT_ACK, "await_ack", 409, 75, 1,                                                      \
+	  "an earlier change of this section is not acknowledged")                                 \
 	X(BASE_TOO_OLD, "base_too_old", 409, 73, 0, "the base is too far back")                    \
 	X(SECTION_LOCKED, "section_locked", 423, 75, 1, "the section is locked")                   \
 	X(STALE_FENCE, "stale_fence", 409, 73, 0, "the lock of this fence was lost")               \
@@ -62,14 +67,19 @@
 	/* limits */                                                                               \
 	X(SECTION_TOO_LARGE, "section_too_large", 413, 65, 0, "the section is over the limit")     \
 	X(STATE_TOO_LARGE, "state_too_large", 413, 75, 0, "the session is over the limit")         \
-	X(TOO_MANY_SECTIONS, "too_many_sections", 409, 75, 0, "the session has all the sections it may have") \
-	X(TOO_MANY_COMMENTS, "too_many_comments", 409, 75, 0, "the session has all the comments it may have") \
-	X(TOO_MANY_CONNECTIONS, "too_many_connections", 429, 75, 1, "too many connections of this user") \
-	X(TOO_MANY_SOCKETS, "too_many_sockets", 429, 75, 1, "too many connections from this address") \
+	X(TOO_MANY_SECTIONS, "too_many_sections", 409, 75, 0,                                      \
+	  "the session has all the sections it may have")                                          \
+	X(TOO_MANY_COMMENTS, "too_many_comments", 409, 75, 0,                                      \
+	  "the session has all the comments it may have")                                          \
+	X(TOO_MANY_CONNECTIONS, "too_many_connections", 429, 75, 1,                                \
+	  "too many connections of this user")                                                     \
+	X(TOO_MANY_SOCKETS, "too_many_sockets", 429, 75, 1,                                        \
+	  "too many connections from this address")                                                \
 	X(RATE_LIMITED, "rate_limited", 429, 75, 1, "too many requests")                           \
 	/* the server cannot now */                                                                \
 	X(STORE_UNAVAILABLE, "store_unavailable", 503, 75, 1, "the store cannot be written")       \
-	X(SERVER_FULL, "server_full", 503, 75, 1, "the server has all the connections it may have") \
+	X(SERVER_FULL, "server_full", 503, 75, 1,                                                  \
+	  "the server has all the connections it may have")                                        \
 	X(DRAINING, "draining", 503, 75, 1, "the server is shutting down")                         \
 	X(NOMEM, "out_of_memory", 503, 75, 1, "out of memory")                                     \
 	X(INTERNAL, "internal", 500, 70, 0, "internal error")                                      \
@@ -89,7 +99,7 @@ enum err_index {
 #define X(name, wire, http, exit_status, retry, text) ERR_INDEX_##name,
 	ERR_TABLE(X)
 #undef X
-	ERR_INDEX_MAX
+		ERR_INDEX_MAX
 };
 
 /* The codes that functions return: negative, so that "if (rc)" and "if (rc < 0)" both work. */
@@ -114,7 +124,8 @@ struct err_row {
 	const char *text;
 };
 
-/* The row of `code` (an ERR_*, or 0).  Never NULL; an unknown code gives the row of ERR_INTERNAL. */
+/* The row of `code` (an ERR_*, or 0).  Never NULL; an unknown code gives the row of ERR_INTERNAL.
+ */
 const struct err_row *err_row(int code);
 
 /* The ERR_* of a wire code, or 0 when there is none of that name. */

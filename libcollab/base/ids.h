@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-	UUID_LEN = 36,    /* characters, without NUL */
+	UUID_LEN = 36,     /* characters, without NUL */
 	NAME_LEN_MAX = 128 /* bytes of a report, user or section id */
 };
 

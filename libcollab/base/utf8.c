@@ -110,7 +110,8 @@ uint32_t utf8_decode(const char *s, size_t *n)
 	case 2:
 		return (uint32_t)(p[0] & 0x1f) << 6 | (p[1] & 0x3fu);
 	case 3:
-		return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 | (p[2] & 0x3fu);
+		return (uint32_t)(p[0] & 0x0f) << 12 | (uint32_t)(p[1] & 0x3f) << 6 |
+		       (p[2] & 0x3fu);
 	default:
 		return (uint32_t)(p[0] & 0x07) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
 		       (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3fu);

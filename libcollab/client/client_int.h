@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "collab.h"
 
-/* ---- errors ----------------------------------------------------------------------------------- */
+/* ---- errors -----------------------------------------------------------------------------------
+ */
 
 /* Fill in *e from a struct err of the lower layers; returns its code. */
 int client_err(struct collab_err *e, const struct err *from);
@@ -15,7 +16,8 @@ int client_err(struct collab_err *e, const struct err *from);
 int client_fail(struct collab_err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* ---- configuration ---------------------------------------------------------------------------- */
+/* ---- configuration ----------------------------------------------------------------------------
+ */
 
 #define CONFIG_TABLE(X)                                                                            \
 	X(url, "url", "PMR_URL")                                                                   \
@@ -33,7 +35,7 @@ enum config_index {
 #define X(member, name, env) CONFIG_##member,
 	CONFIG_TABLE(X)
 #undef X
-	CONFIG_LEN
+		CONFIG_LEN
 };
 
 struct collab_config {
@@ -57,7 +59,8 @@ const char *config_url(const struct collab_config *c);
 int config_session_path(const struct collab_config *c, bool websocket, struct buf *out,
                         struct collab_err *e);
 
-/* ---- the wire (ws.c): one WebSocket, without any memory of the one before ----------------------- */
+/* ---- the wire (ws.c): one WebSocket, without any memory of the one before -----------------------
+ */
 
 struct wire;
 
@@ -88,14 +91,15 @@ int wire_fds(struct wire *w, struct pollfd *fds, int max);
 int wire_timeout(struct wire *w, int64_t now_ms);
 
 struct wire_death {
-	int code;        /* ERR_*, 0 after a close frame */
-	int http;        /* status of a refusal, 0: there was no answer */
-	int close_code;  /* of the close frame, 0: none came */
+	int code;       /* ERR_*, 0 after a close frame */
+	int http;       /* status of a refusal, 0: there was no answer */
+	int close_code; /* of the close frame, 0: none came */
 	struct collab_err err;
 };
 const struct wire_death *wire_death(const struct wire *w);
 
-/* ---- the live state (live.c): what outlives a socket; pure ------------------------------------- */
+/* ---- the live state (live.c): what outlives a socket; pure -------------------------------------
+ */
 
 /* A message that was queued and is not answered. */
 struct outgoing {
@@ -112,19 +116,19 @@ struct live {
 	int64_t seq;
 	char hash[65];
 	char session_id[40];
-	char user_id[136];       /* who we are; "": not told yet */
-	bool resumable;          /* seq is known: a reconnect resumes there */
-	bool ready;              /* state or synced came: what is pending may be sent again */
-	bool nameless;           /* something without a ref was sent on this connection */
+	char user_id[136]; /* who we are; "": not told yet */
+	bool resumable;    /* seq is known: a reconnect resumes there */
+	bool ready;        /* state or synced came: what is pending may be sent again */
+	bool nameless;     /* something without a ref was sent on this connection */
 	struct outgoing *out, **out_end; /* not answered, in order … */
 	struct outgoing *unsent;         /* … from here on not sent on this connection */
-	size_t pending;          /* not transient */
-	int attempts;            /* failed connects in a row */
-	int64_t lost_ms;         /* since when there is no connection; -1: there is one */
-	int64_t retry_ms;        /* when to connect next */
-	int retry_after;         /* the server's wish for the next connect, seconds */
-	bool ever;               /* was connected before */
-	struct buf synthetic;    /* an ack made of an own event in a replay */
+	size_t pending;                  /* not transient */
+	int attempts;                    /* failed connects in a row */
+	int64_t lost_ms;                 /* since when there is no connection; -1: there is one */
+	int64_t retry_ms;                /* when to connect next */
+	int retry_after;                 /* the server's wish for the next connect, seconds */
+	bool ever;                       /* was connected before */
+	struct buf synthetic;            /* an ack made of an own event in a replay */
 };
 
 void live_init(struct live *l, int64_t since, const char *hash);

@@ -15,14 +15,14 @@ enum { FDS_MAX = 8, RECONNECT_SECONDS = 60 };
 struct collab {
 	struct collab_config *config;
 	struct live live;
-	struct wire *wire;        /* NULL: between two connections */
+	struct wire *wire; /* NULL: between two connections */
 	bool watch, delta;
 	char *state, *filter;
 	int first_tries, reconnect_seconds;
-	bool up;                  /* the wire is open */
-	bool closed, told;        /* for good; COLLAB_CLOSED was given */
-	bool closing;             /* collab_close was called */
-	int refused;              /* connects that failed before the first that worked */
+	bool up;                    /* the wire is open */
+	bool closed, told;          /* for good; COLLAB_CLOSED was given */
+	bool closing;               /* collab_close was called */
+	int refused;                /* connects that failed before the first that worked */
 	struct collab_message last; /* what to tell when closed */
 };
 
@@ -65,7 +65,8 @@ int collab_open(struct collab **out, const struct collab_config *config,
 	c->watch = join->watch;
 	c->delta = join->delta;
 	c->first_tries = join->first_tries;
-	c->reconnect_seconds = join->reconnect_seconds ? join->reconnect_seconds : RECONNECT_SECONDS;
+	c->reconnect_seconds =
+		join->reconnect_seconds ? join->reconnect_seconds : RECONNECT_SECONDS;
 	if (!c->config || (join->state && !c->state) || (join->filter && !c->filter))
 		rc = client_fail(e, ERR_NOMEM, "out of memory");
 	else
@@ -90,7 +91,8 @@ void collab_free(struct collab *c)
 	free(c);
 }
 
-/* ---- connecting and losing -------------------------------------------------------------------- */
+/* ---- connecting and losing --------------------------------------------------------------------
+ */
 
 static int connect_now(struct collab *c, struct collab_err *e)
 {
@@ -152,10 +154,12 @@ static void on_final_close(struct collab *c, int close_code)
 		close_for_good(c, ERR_FORBIDDEN, close_code, "removed from the session");
 		break;
 	case 1009:
-		close_for_good(c, ERR_TOO_LARGE, close_code, "a message was over the server's limit");
+		close_for_good(c, ERR_TOO_LARGE, close_code,
+		               "a message was over the server's limit");
 		break;
 	default:
-		close_for_good(c, ERR_PROTOCOL, close_code, "the server closed for a protocol error");
+		close_for_good(c, ERR_PROTOCOL, close_code,
+		               "the server closed for a protocol error");
 	}
 }
 
@@ -186,8 +190,10 @@ static bool on_death(struct collab *c, struct collab_message *m)
 		close_for_good(c, d.err.code, d.close_code, d.err.text);
 		return false;
 	}
-	if (!c->live.ever && c->first_tries >= 0 && ++c->refused >= (c->first_tries ? c->first_tries : 1)) {
-		close_for_good(c, d.err.code ? d.err.code : ERR_UNREACHABLE, d.close_code, d.err.text);
+	if (!c->live.ever && c->first_tries >= 0 &&
+	    ++c->refused >= (c->first_tries ? c->first_tries : 1)) {
+		close_for_good(c, d.err.code ? d.err.code : ERR_UNREACHABLE, d.close_code,
+		               d.err.text);
 		return false;
 	}
 	if (d.err.retry_after > c->live.retry_after)
@@ -201,7 +207,8 @@ static bool on_death(struct collab *c, struct collab_message *m)
 	return true;
 }
 
-/* ---- the loop --------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------
+ */
 
 static void write_pending(struct collab *c)
 {
@@ -340,7 +347,8 @@ int collab_timeout(struct collab *c)
 	return c->up || wait > 0 ? (int)wait : 0;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------
+ */
 
 int collab_send(struct collab *c, const char *json, size_t len, const char **ref,
                 struct collab_err *e)

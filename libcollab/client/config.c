@@ -100,13 +100,15 @@ const char *collab_config_get(const struct collab_config *c, const char *name)
 	return i < 0 || i == CONFIG_token ? NULL : c->values[i];
 }
 
-/* ---- pmr.conf --------------------------------------------------------------------------------- */
+/* ---- pmr.conf ---------------------------------------------------------------------------------
+ */
 
 struct reading {
 	struct collab_config *c;
 	const char *profile; /* NULL: the values before any section, and [default] */
 	bool found;
-	/* What was said before, anywhere, of where the server is and of the session, holds whole. */
+	/* What was said before, anywhere, of where the server is and of the session, holds whole.
+	 */
 	bool skip_where, skip_session;
 	struct collab_err err;
 };
@@ -147,7 +149,9 @@ static int read_file(struct collab_config *c, const char *path, const char *prof
 
 	*found |= r.found;
 	if (line < 0)
-		return must ? client_fail(e, ERR_CONFIG, "cannot read %s: %s", path, strerror(errno)) : 0;
+		return must ? client_fail(e, ERR_CONFIG, "cannot read %s: %s", path,
+		                          strerror(errno))
+		            : 0;
 	if (line > 0)
 		return client_fail(e, ERR_CONFIG, "%s:%d: %s", path, line,
 		                   r.err.text[0] ? r.err.text : "not a key = value line");
@@ -178,14 +182,16 @@ static int read_files(struct collab_config *c, struct collab_err *e)
 			continue;
 		for (int i = 0; i < 2 && !rc; i++)
 			if (paths[i])
-				rc = read_file(c, paths[i], pass ? NULL : profile, &found, asked != NULL, e);
+				rc = read_file(c, paths[i], pass ? NULL : profile, &found,
+				               asked != NULL, e);
 		if (pass == 0 && !rc && !found)
 			rc = client_fail(e, ERR_CONFIG, "there is no profile \"%s\"", profile);
 	}
 	return rc;
 }
 
-/* ---- the token -------------------------------------------------------------------------------- */
+/* ---- the token --------------------------------------------------------------------------------
+ */
 
 static int read_token(struct collab_config *c, int fd, const char *name, struct collab_err *e)
 {
@@ -198,7 +204,8 @@ static int read_token(struct collab_config *c, int fd, const char *name, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return client_fail(e, ERR_CONFIG, "cannot read %s: %s", name, strerror(errno));
+			return client_fail(e, ERR_CONFIG, "cannot read %s: %s", name,
+			                   strerror(errno));
 		len += (size_t)n;
 	}
 	while (len > 0 && strchr(" \t\r\n", text[len - 1]))
@@ -222,9 +229,11 @@ int config_reread_token(struct collab_config *c, struct collab_err *e)
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st))
-		rc = client_fail(e, ERR_CONFIG, "cannot read token file %s: %s", path, strerror(errno));
+		rc = client_fail(e, ERR_CONFIG, "cannot read token file %s: %s", path,
+		                 strerror(errno));
 	else if (S_ISREG(st.st_mode) && (st.st_mode & 077))
-		rc = client_fail(e, ERR_CONFIG, "token file %s can be read by others; chmod 600 it", path);
+		rc = client_fail(e, ERR_CONFIG, "token file %s can be read by others; chmod 600 it",
+		                 path);
 	else
 		rc = read_token(c, fd, path, e);
 	if (fd >= 0)
@@ -248,7 +257,8 @@ static int token(struct collab_config *c, const char *env_token, struct collab_e
 	return env_token && *env_token ? set(c, CONFIG_token, env_token, e) : 0;
 }
 
-/* ---- defaults --------------------------------------------------------------------------------- */
+/* ---- defaults ---------------------------------------------------------------------------------
+ */
 
 static bool is_socket(const char *path)
 {
@@ -286,14 +296,17 @@ static int check(struct collab_config *c, struct collab_err *e)
 
 	if (url && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
 		return client_fail(e, ERR_CONFIG, "url must begin with http:// or https://");
-	if (url && (slash = strrchr(c->values[CONFIG_url], '/')) && slash[1] == '\0' && slash - url > 8)
+	if (url && (slash = strrchr(c->values[CONFIG_url], '/')) && slash[1] == '\0' &&
+	    slash - url > 8)
 		*slash = '\0';
 	if (c->values[CONFIG_report] && !name_valid(c->values[CONFIG_report]))
-		return client_fail(e, ERR_USAGE, "\"%s\" is not a report id", c->values[CONFIG_report]);
+		return client_fail(e, ERR_USAGE, "\"%s\" is not a report id",
+		                   c->values[CONFIG_report]);
 	if (session && (strlen(session) < 8 || strlen(session) > UUID_LEN ||
 	                strspn(session, "0123456789abcdefABCDEF-") != strlen(session)))
 		return client_fail(e, ERR_USAGE,
-		                   "\"%s\" is neither a session id nor 8 characters of one", session);
+		                   "\"%s\" is neither a session id nor 8 characters of one",
+		                   session);
 	return 0;
 }
 

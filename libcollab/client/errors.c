@@ -22,7 +22,8 @@ int collab_code(const char *wire)
 
 int client_err(struct collab_err *e, const struct err *from)
 {
-	return client_fail(e, from->code, "%s", from->text[0] ? from->text : err_row(from->code)->text);
+	return client_fail(e, from->code, "%s",
+	                   from->text[0] ? from->text : err_row(from->code)->text);
 }
 
 int client_fail(struct collab_err *e, int code, const char *fmt, ...)

@@ -25,8 +25,8 @@ char *collab_escape(const char *text)
 	for (; out && *text; text++) {
 		unsigned char ch = (unsigned char)*text;
 
-		if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-		    strchr("-._~", ch)) {
+		if ((ch >= '0' && ch <= '9') || (ch >= 'a' && ch <= 'z') ||
+		    (ch >= 'A' && ch <= 'Z') || strchr("-._~", ch)) {
 			*p++ = (char)ch;
 		} else {
 			*p++ = '%';
@@ -39,7 +39,8 @@ char *collab_escape(const char *text)
 	return out;
 }
 
-/* ---- shared with the WebSocket ---------------------------------------------------------------- */
+/* ---- shared with the WebSocket ----------------------------------------------------------------
+ */
 
 int curl_prepare(CURL *curl, const struct collab_config *c, const char *target, struct buf *url,
                  struct collab_err *e)
@@ -118,7 +119,8 @@ int client_problem(int status, const char *body, size_t len, struct collab_err *
 	return code;
 }
 
-/* ---- one request ------------------------------------------------------------------------------ */
+/* ---- one request ------------------------------------------------------------------------------
+ */
 
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
@@ -221,7 +223,8 @@ int collab_request(const struct collab_config *c, const char *method, const char
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
 		                 (curl_off_t)(body ? strlen(body) : 0));
 	}
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(timeout_ms > 0 ? timeout_ms : TIMEOUT_MS));
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+	                 (long)(timeout_ms > 0 ? timeout_ms : TIMEOUT_MS));
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

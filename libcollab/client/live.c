@@ -1,6 +1,6 @@
 /*
- * What of a live connection outlives its sockets: where we are in the log, what is not answered yet,
- * when to try again.  Pure: time and randomness are arguments.
+ * What of a live connection outlives its sockets: where we are in the log, what is not answered
+ * yet, when to try again.  Pure: time and randomness are arguments.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "client/client_int.h"
 #include "core/event.h"
 
-enum { BACKOFF_MS = 500, BACKOFF_MS_MAX = 20000 };
+enum { BACKOFF_MS = 500, BACKOFF_MS_MAX = 20000, SYNTHETIC_BYTES_MAX = 64 << 20 };
 
 void live_init(struct live *l, int64_t since, const char *hash)
 {
@@ -20,7 +20,7 @@ void live_init(struct live *l, int64_t since, const char *hash)
 	l->out_end = &l->out;
 	if (hash)
 		(void)snprintf(l->hash, sizeof l->hash, "%s", hash);
-	buf_init(&l->synthetic, 65536);
+	buf_init(&l->synthetic, SYNTHETIC_BYTES_MAX);
 }
 
 static void outgoing_free(struct outgoing *o)
@@ -40,7 +40,8 @@ void live_release(struct live *l)
 	buf_release(&l->synthetic);
 }
 
-/* ---- what goes out ---------------------------------------------------------------------------- */
+/* ---- what goes out ----------------------------------------------------------------------------
+ */
 
 /* Types whose messages are not answered one by one, or are answered without being durable. */
 static bool is_transient(const char *type)
@@ -140,7 +141,8 @@ void live_sent(struct live *l, struct outgoing *o)
 		unlink_out(l, o);
 }
 
-/* The message with that ref is answered.  Answers come in order, so it is nearly always the first. */
+/* The message with that ref is answered.  Answers come in order, so it is nearly always the first.
+ */
 static bool answered(struct live *l, const char *ref)
 {
 	for (struct outgoing *o = l->out; o && ref[0]; o = o->next) {
@@ -152,7 +154,8 @@ static bool answered(struct live *l, const char *ref)
 	return false;
 }
 
-/* ---- what comes in ---------------------------------------------------------------------------- */
+/* ---- what comes in ----------------------------------------------------------------------------
+ */
 
 static const char *str(const json_t *o, const char *key)
 {
@@ -166,9 +169,12 @@ static enum collab_kind kind_of(const char *type)
 	static const struct {
 		const char *type;
 		enum collab_kind kind;
-	} kinds[] = {{"ack", COLLAB_ACK},           {"error", COLLAB_ERROR},
-	             {"session_state", COLLAB_STATE}, {"synced", COLLAB_SYNCED},
-	             {"checkpoint", COLLAB_CHECKPOINT}, {"cursor_position", COLLAB_CURSOR}};
+	} kinds[] = {{"ack", COLLAB_ACK},
+	             {"error", COLLAB_ERROR},
+	             {"session_state", COLLAB_STATE},
+	             {"synced", COLLAB_SYNCED},
+	             {"checkpoint", COLLAB_CHECKPOINT},
+	             {"cursor_position", COLLAB_CURSOR}};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
 		if (strcmp(kinds[i].type, type) == 0)
@@ -185,7 +191,8 @@ static void move_to(struct live *l, const struct collab_message *m)
 
 /*
  * Whether the event is what became of a message of ours.  A ref is its author's own, others may use
- * it too; and under a ref that was used before, a message that is not sent yet may say other things.
+ * it too; and under a ref that was used before, a message that is not sent yet may say other
+ * things.
  */
 static bool is_of(const struct live *l, const json_t *o, const char *ref)
 {
@@ -200,19 +207,21 @@ static bool is_of(const struct live *l, const json_t *o, const char *ref)
 /* An own event in a replay, its message still unanswered, is that message's ack. */
 static bool as_ack(struct live *l, const json_t *o, struct collab_message *m)
 {
+	static const char *const kept[] = {"changes",    "comment_id", "conflict_id",
+	                                   "expires_at", "fence",      "version"};
 	json_t *ack = NULL;
 	char *text = NULL;
 
 	if (l->ready || !m->ref[0] || !is_of(l, o, m->ref) || !answered(l, m->ref))
 		return false;
 	ack = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "type", "ack", "durability",
-	                "fsynced", "event_id", str(o, "event_id"), "seq", (json_int_t)m->seq, "hash",
-	                m->hash, "ref", m->ref, "session_id", str(o, "session_id"), "timestamp",
-	                str(o, "timestamp"));
-	if (ack && json_object_get(o, "version"))
-		json_object_set(ack, "version", json_object_get(o, "version"));
-	if (ack && json_object_get(o, "fence"))
-		json_object_set(ack, "fence", json_object_get(o, "fence"));
+	                "fsynced", "event_id", str(o, "event_id"), "seq", (json_int_t)m->seq,
+	                "hash", m->hash, "ref", m->ref, "session_id", str(o, "session_id"),
+	                "timestamp", str(o, "timestamp"));
+	/* What became of the message is told as in the server's own ack. */
+	for (size_t i = 0; ack && i < sizeof kept / sizeof kept[0]; i++)
+		if (json_object_get(o, kept[i]))
+			json_object_set(ack, kept[i], json_object_get(o, kept[i]));
 	if (ack && json_object_get(json_object_get(o, "comment"), "comment_id"))
 		json_object_set(ack, "comment_id",
 		                json_object_get(json_object_get(o, "comment"), "comment_id"));
@@ -236,8 +245,8 @@ static bool on_error(struct live *l, const json_t *o, struct collab_message *m)
 	(void)snprintf(m->text, sizeof m->text, "%s", str(o, "message"));
 	m->text[utf8_prefix(m->text, strlen(m->text))] = '\0';
 	/*
-	 * What the server could not read far enough to find its ref is answered without; answers come
-	 * in order.
+	 * What the server could not read far enough to find its ref is answered without; answers
+	 * come in order.
 	 */
 	if (!m->ref[0] && !l->nameless && l->out && l->out != l->unsent)
 		(void)snprintf(m->ref, sizeof m->ref, "%s", l->out->ref);
@@ -313,13 +322,15 @@ bool live_message(struct live *l, const char *json, size_t len, struct collab_me
 	if (!l->session_id[0] && strlen(str(o, "session_id")) == UUID_LEN)
 		strcpy(l->session_id, str(o, "session_id"));
 	if (strcmp(m->type, "going_away") == 0)
-		l->retry_after = (int)(json_integer_value(json_object_get(o, "reconnect_after_ms")) / 1000);
+		l->retry_after =
+			(int)(json_integer_value(json_object_get(o, "reconnect_after_ms")) / 1000);
 	show = on_kind(l, o, m);
 	json_decref(o);
 	return show;
 }
 
-/* ---- up and down ------------------------------------------------------------------------------ */
+/* ---- up and down ------------------------------------------------------------------------------
+ */
 
 void live_up(struct live *l)
 {
@@ -337,7 +348,8 @@ void live_down(struct live *l, int64_t now_ms, uint32_t random)
 	for (int i = 0; i < l->attempts && wait < BACKOFF_MS_MAX; i++)
 		wait *= 2;
 	wait = wait < BACKOFF_MS_MAX ? wait : BACKOFF_MS_MAX;
-	/* Half of it is chance, so that a thousand clients of one server do not come back at once. */
+	/* Half of it is chance, so that a thousand clients of one server do not come back at once.
+	 */
 	wait = wait / 2 + (int64_t)((uint64_t)wait / 2 * random / UINT32_MAX);
 	if (wait < (int64_t)l->retry_after * 1000)
 		wait = (int64_t)l->retry_after * 1000 + wait / 2;

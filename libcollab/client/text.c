@@ -57,7 +57,8 @@ bool collab_text_settled(const struct collab_text *t)
 	return t->known && otclient_synchronized(&t->ot);
 }
 
-/* ---- sending ---------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------
+ */
 
 static int send_waiting(struct collab_text *t, struct collab_err *e)
 {
@@ -99,7 +100,8 @@ int collab_text_set(struct collab_text *t, const char *text, size_t len, struct 
 	return rc ? client_fail(e, rc, "%s", err_row(rc)->text) : send_waiting(t, e);
 }
 
-/* ---- feeding ---------------------------------------------------------------------------------- */
+/* ---- feeding ----------------------------------------------------------------------------------
+ */
 
 static int on_state(struct collab_text *t, const json_t *o, int64_t seq, struct op *out)
 {
@@ -119,7 +121,8 @@ static int on_state(struct collab_text *t, const json_t *o, int64_t seq, struct 
 /* What an event or an ack did to the text: *delta is filled in, or *text is the new content. */
 static int read_changes(const json_t *changes, struct op *delta, const char **text, size_t *len)
 {
-	const json_t *d = json_object_get(changes, "delta"), *c = json_object_get(changes, "content");
+	const json_t *d = json_object_get(changes, "delta"),
+		     *c = json_object_get(changes, "content");
 
 	*text = NULL;
 	if (d)

@@ -27,18 +27,18 @@ struct wire {
 	CURLM *multi;
 	CURL *curl;
 	struct buf url, out, head;
-	size_t out_at;               /* bytes of out that are written */
+	size_t out_at; /* bytes of out that are written */
 	enum phase phase;
 	bool dead, closing;
-	bool deaf;                   /* the server takes no more; what it said before is to be read */
-	bool more;                   /* the last read got bytes: there may be more, even inside TLS */
-	int64_t deadline_ms;         /* of connecting and handshake; 0: not set yet */
+	bool deaf;           /* the server takes no more; what it said before is to be read */
+	bool more;           /* the last read got bytes: there may be more, even inside TLS */
+	int64_t deadline_ms; /* of connecting and handshake; 0: not set yet */
 	char target[HEAD_BYTES_MAX / 8];
 	char key[WS_KEY_LEN + 1];
 	struct ws_decoder decoder;
-	char *in, *in_at;            /* bytes received: in_at[0 … in_len) are not decoded */
+	char *in, *in_at; /* bytes received: in_at[0 … in_len) are not decoded */
 	size_t in_len;
-	struct buf text;             /* the message lent, as nobody's frames follow it there */
+	struct buf text; /* the message lent, as nobody's frames follow it there */
 	struct wire_death death;
 };
 
@@ -114,7 +114,8 @@ void wire_free(struct wire *w)
 	free(w);
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------
+ */
 
 static void put_frame(struct wire *w, int opcode, const char *p, size_t len)
 {
@@ -170,7 +171,8 @@ static int flush(struct wire *w)
 	return 0;
 }
 
-/* ---- connecting ------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------
+ */
 
 /* The request of RFC 6455 section 4.1. */
 static void put_handshake(struct wire *w)
@@ -278,7 +280,8 @@ static enum wire_state handshake(struct wire *w)
 	return WIRE_OPEN;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 static int receive(struct wire *w)
 {
@@ -368,14 +371,16 @@ int wire_next(struct wire *w, const char **json, size_t *len)
 	}
 	if (rc < 0) {
 		client_fail(&w->death.err, rc == ERR_NOMEM ? rc : ERR_PROTOCOL, "%s",
-		            rc == ERR_NOMEM ? "out of memory" : "the server sent a malformed frame");
+		            rc == ERR_NOMEM ? "out of memory"
+		                            : "the server sent a malformed frame");
 		w->in_len = 0;
 		die(w, w->death.err.code);
 	}
 	return 0;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------------------------------
+ */
 
 int wire_fds(struct wire *w, struct pollfd *fds, int max)
 {

@@ -36,7 +36,7 @@ enum command_kind {
 #define X(name, wire, durable, role) COMMAND_##name,
 	COMMAND_TABLE(X)
 #undef X
-	COMMAND_KINDS
+		COMMAND_KINDS
 };
 
 struct command_row {
@@ -52,20 +52,20 @@ int command_kind_parse(const char *type);
 
 struct command {
 	enum command_kind kind;
-	const char *ref;      /* NULL: none */
-	char ref_digest[17];  /* of what the message says, when there is a ref */
+	const char *ref;     /* NULL: none */
+	char ref_digest[17]; /* of what the message says, when there is a ref */
 
 	const char *section_id;
-	struct changes changes;      /* section_update; conflict_resolve: content of `merged` */
-	int64_t base_seq;            /* EVENT_ABSENT: not given */
-	bool base_assumed;           /* base_seq was taken from what the connection had been sent */
-	int64_t if_version;          /* EVENT_ABSENT: not given; 0: the section must not exist */
-	int64_t fence;               /* EVENT_ABSENT: not given */
-	int64_t ttl_seconds;         /* section_lock, presence; EVENT_ABSENT: the default */
-	bool force;                  /* section_unlock */
+	struct changes changes; /* section_update; conflict_resolve: content of `merged` */
+	int64_t base_seq;       /* EVENT_ABSENT: not given */
+	bool base_assumed;      /* base_seq was taken from what the connection had been sent */
+	int64_t if_version;     /* EVENT_ABSENT: not given; 0: the section must not exist */
+	int64_t fence;          /* EVENT_ABSENT: not given */
+	int64_t ttl_seconds;    /* section_lock, presence; EVENT_ABSENT: the default */
+	bool force;             /* section_unlock */
 
 	const char *comment_id, *parent_comment_id;
-	const char *text;            /* comment text, trimmed */
+	const char *text; /* comment text, trimmed */
 	size_t text_len;
 	const char *const *mentions;
 	size_t mentions_len;
@@ -74,13 +74,13 @@ struct command {
 	const char *conflict_id;
 	enum resolution resolution;
 
-	int64_t position;            /* cursor */
-	int64_t selection[2];        /* cursor; [0] EVENT_ABSENT: none */
+	int64_t position;     /* cursor */
+	int64_t selection[2]; /* cursor; [0] EVENT_ABSENT: none */
 
 	const char *user_id, *user_name, *user_email; /* participant_*, presence, online, offline */
 	enum role role;
-	const char *reason;          /* session_end, offline */
-	const char *token;           /* token_refresh */
+	const char *reason; /* session_end, offline */
+	const char *token;  /* token_refresh */
 };
 
 void command_init(struct command *c, enum command_kind kind);

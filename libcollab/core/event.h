@@ -46,7 +46,7 @@ enum event_kind {
 #define X(name, wire) EVENT_##name,
 	EVENT_TABLE(X)
 #undef X
-	EVENT_KINDS
+		EVENT_KINDS
 };
 
 /* The wire type of a kind, and back; -1 for a type that is no event's. */
@@ -79,62 +79,64 @@ struct settings {
 struct changes {
 	const char *content; /* replaces the text; content_len bytes of valid UTF-8 */
 	size_t content_len;
-	const struct op *delta;     /* edits the text */
-	const json_t *content_json; /* replaces the text by a value that is not text (null removes it) */
-	const json_t *keys;         /* the other keys, an object without content and delta; or NULL */
+	const struct op *delta; /* edits the text */
+	const json_t
+		*content_json; /* replaces the text by a value that is not text (null removes it) */
+	const json_t *keys;    /* the other keys, an object without content and delta; or NULL */
 };
 
 struct anchor {
-	int64_t from, to;  /* code points, from <= to; EVENT_ABSENT in `from`: no anchor */
-	int64_t base_seq;  /* of the text they count in; in an event: that of the event before */
+	int64_t from, to; /* code points, from <= to; EVENT_ABSENT in `from`: no anchor */
+	int64_t base_seq; /* of the text they count in; in an event: that of the event before */
 };
 
 struct event {
 	enum event_kind kind;
-	bool carried;            /* carried over from the report's session before */
-	int64_t seq;             /* 1, 2, 3, … */
-	int64_t time_ms;         /* when; never less than the event's before */
+	bool carried;    /* carried over from the report's session before */
+	int64_t seq;     /* 1, 2, 3, … */
+	int64_t time_ms; /* when; never less than the event's before */
 	const char *session_id;
-	const char *event_id;    /* a UUID, also the salt of the digest; NULL once erased */
-	const char *user_id;     /* whom it is about: the author, except where `by` says who did it */
+	const char *event_id; /* a UUID, also the salt of the digest; NULL once erased */
+	const char *user_id;  /* whom it is about: the author, except where `by` says who did it */
 	const char *user_name;
-	const char *by;          /* user_id of the author where user_id is somebody else */
-	const char *via;         /* the administrator who acted as the author */
-	const char *ref;         /* the author's own reference, for idempotency */
-	const char *ref_digest;  /* 16 hex digits: what the message under that ref said */
+	const char *by;         /* user_id of the author where user_id is somebody else */
+	const char *via;        /* the administrator who acted as the author */
+	const char *ref;        /* the author's own reference, for idempotency */
+	const char *ref_digest; /* 16 hex digits: what the message under that ref said */
 	const char *reason;
 
-	const char *report_id;      /* session_started */
-	const char *continued_from; /* session_started: session id of the one before */
-	struct settings settings;   /* session_started */
+	const char *report_id;                 /* session_started */
+	const char *continued_from;            /* session_started: session id of the one before */
+	struct settings settings;              /* session_started */
 	int64_t total_changes, total_comments; /* session_ended */
 
 	const char *user_email; /* participant_joined */
 	enum role role;         /* participant_joined, role_changed */
 
-	const char *section_id;        /* section_*, comment_added, conflict_* */
-	struct changes changes;        /* section_update, conflict_resolved; conflict_detected: proposed */
-	int64_t version;               /* section_update, conflict_resolved: the section's new version */
-	const int64_t *overwrote;      /* section_update: seqs of others' changes that it replaced */
+	const char *section_id; /* section_*, comment_added, conflict_* */
+	struct changes changes; /* section_update, conflict_resolved; conflict_detected: proposed */
+	int64_t version;        /* section_update, conflict_resolved: the section's new version */
+	const int64_t *overwrote; /* section_update: seqs of others' changes that it replaced */
 	size_t overwrote_len;
-	int64_t fence;                 /* section_locked, section_unlocked */
-	int64_t expires_ms;            /* section_locked */
+	int64_t fence;      /* section_locked, section_unlocked */
+	int64_t expires_ms; /* section_locked */
 
-	/* comment_*; in comment_added, author and created_ms differ from the event's when carried */
+	/* comment_*; in comment_added, author and created_ms differ from the event's when carried
+	 */
 	const char *comment_id, *parent_comment_id;
-	const char *text;              /* comment_added, comment_edited */
+	const char *text; /* comment_added, comment_edited */
 	size_t text_len;
-	const char *const *mentions;   /* user ids; comment_added, comment_edited */
+	const char *const *mentions; /* user ids; comment_added, comment_edited */
 	size_t mentions_len;
-	struct anchor anchor;          /* comment_added */
+	struct anchor anchor;                            /* comment_added */
 	const char *comment_user_id, *comment_user_name; /* comment_added */
-	int64_t comment_created_ms;    /* comment_added */
+	int64_t comment_created_ms;                      /* comment_added */
 
 	const char *conflict_id;       /* conflict_* */
 	int64_t base_seq, current_seq; /* conflict_detected */
 	const char *const *users;      /* conflict_detected: conflicting_users */
 	size_t users_len;
-	enum resolution resolution;    /* conflict_resolved */
+	enum resolution resolution; /* conflict_resolved */
 
 	const json_t *extra; /* erased, compacted: an object of the fields that only they have */
 };

@@ -87,8 +87,8 @@ int section_text_at(const struct section *sec, int64_t base_seq, struct buf *out
 }
 
 /*
- * What one change may cost to be brought up to date, in bytes copied and parts (16 each) walked: some
- * tens of milliseconds.  10,000 small edits over 10,000 others are far below it.
+ * What one change may cost to be brought up to date, in bytes copied and parts (16 each) walked:
+ * some tens of milliseconds.  10,000 small edits over 10,000 others are far below it.
  */
 enum { TRANSFORM_WORK_MAX = 1 << 28 };
 
@@ -133,7 +133,8 @@ int section_transform(const struct section *sec, const struct op *op, int64_t ba
 	}
 	op_release(&last);
 	if (rc == ERR_BASE_TOO_OLD)
-		return err_field(e, rc, "base_seq", "too much of the section changed since seq %lld",
+		return err_field(e, rc, "base_seq",
+		                 "too much of the section changed since seq %lld",
 		                 (long long)base_seq);
 	return rc ? err_set(e, rc, NULL) : 0;
 }

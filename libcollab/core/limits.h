@@ -23,7 +23,8 @@
 	X(requests_per_minute, 600, 0, 100000000, "REST requests of a user")                       \
 	X(messages_per_second, 100, 0, 10000000, "messages of a connection, sustained")            \
 	X(message_burst, 200, 1, 10000000, "messages of a connection, at once")                    \
-	X(bytes_per_second, 4194304, 0, 1073741824, "bytes of a connection, the larger of in and out, sustained") \
+	X(bytes_per_second, 4194304, 0, 1073741824,                                                \
+	  "bytes of a connection, the larger of in and out, sustained")                            \
 	X(unacked_messages, 1024, 1, 1000000, "messages of a connection that await their answer")  \
 	X(errors_in_a_row, 100, 0, 1000000, "malformed messages in a row before close 4400")       \
 	X(tail_bytes, 4194304, 65536, 1073741824, "recent events a room keeps in memory")          \

@@ -24,12 +24,13 @@ struct member {
 	enum role role;
 	int64_t joined_ms;
 	bool online;
-	int64_t active_ms; /* last own change of a section (not carried), for active_editors; 0: none */
+	int64_t active_ms; /* last own change of a section (not carried), for active_editors; 0:
+	                      none */
 };
 
 struct lock {
-	char *user_id;     /* NULL: not locked */
-	int64_t fence;     /* of the lock held */
+	char *user_id; /* NULL: not locked */
+	int64_t fence; /* of the lock held */
 	int64_t expires_ms;
 };
 
@@ -43,11 +44,11 @@ struct change {
 	enum change_kind kind; /* what it did to the text; any kind may have set other keys too */
 	int64_t seq;
 	char *user_id;
-	json_t *keys;          /* the names of the other keys it set: an object, or NULL */
+	json_t *keys; /* the names of the other keys it set: an object, or NULL */
 	size_t chars_before, chars_after;
-	char *before;          /* CHANGE_REPLACE: the text it replaced; NULL: there was none */
+	char *before; /* CHANGE_REPLACE: the text it replaced; NULL: there was none */
 	size_t before_len;
-	struct op op, undo;    /* CHANGE_EDIT */
+	struct op op, undo; /* CHANGE_EDIT */
 };
 
 struct comment;
@@ -55,23 +56,24 @@ struct history;
 
 struct section {
 	char *section_id;
-	int64_t version;     /* seq of the last change */
-	char *content;       /* NULL: there is none, or content_json is not NULL */
+	int64_t version; /* seq of the last change */
+	char *content;   /* NULL: there is none, or content_json is not NULL */
 	size_t content_len;
 	size_t content_chars;
 	json_t *content_json; /* a content that is not text */
 	json_t *keys;         /* the other keys: an object, or NULL */
 	char *updated_by, *updated_by_name;
 	int64_t updated_ms;
-	size_t bytes;         /* what it counts against section_bytes: id, content, keys as JSON */
+	size_t bytes; /* what it counts against section_bytes: id, content, keys as JSON */
 
 	/* by-product, not state */
 	struct comment *anchored; /* comments with an anchor here, linked by anchored_next */
-	struct history *history;  /* the session's, or NULL; sections with changes are in its list */
+	struct history *history; /* the session's, or NULL; sections with changes are in its list */
 	struct section *history_prev, *history_next;
-	struct change *changes; /* a queue of the latest, oldest first: changes[changes_at…changes_len) */
+	struct change
+		*changes; /* a queue of the latest, oldest first: changes[changes_at…changes_len) */
 	size_t changes_at, changes_len, changes_cap;
-	int64_t changes_after;  /* every change with a greater seq is there */
+	int64_t changes_after; /* every change with a greater seq is there */
 };
 
 struct comment {
@@ -79,22 +81,23 @@ struct comment {
 	char *parent_comment_id; /* NULL: a root; else always a root's id */
 	char *section_id;
 	char *user_id, *user_name;
-	char *text;              /* "" once deleted */
+	char *text; /* "" once deleted */
 	size_t text_len;
-	json_t *mentions;        /* array of user ids, or NULL */
+	json_t *mentions;              /* array of user ids, or NULL */
 	int64_t created_ms, edited_ms; /* edited_ms 0: never */
 	bool resolved, deleted;
 	char *resolved_by;
 	int64_t resolved_ms;
-	struct anchor anchor;    /* follows its text; base_seq is not kept (EVENT_ABSENT) */
-	bool orphaned;           /* the anchored text is gone; from = to is where it was */
-	int replies;             /* not deleted, or a tombstone kept for them */
+	struct anchor anchor; /* follows its text; base_seq is not kept (EVENT_ABSENT) */
+	bool orphaned;        /* the anchored text is gone; from = to is where it was */
+	int replies;          /* not deleted, or a tombstone kept for them */
 
 	/*
-	 * Of an orphaned anchor, so that it comes back when its text does: the text began lost_before
-	 * code points, gone as well, behind anchor.from, and at lost_at in the last text that had it;
-	 * it had lost_chars code points (EVENT_ABSENT: it was never known, the anchor cannot come
-	 * back) and this digest.  All are 0 and "" when the anchor is not orphaned.
+	 * Of an orphaned anchor, so that it comes back when its text does: the text began
+	 * lost_before code points, gone as well, behind anchor.from, and at lost_at in the last
+	 * text that had it; it had lost_chars code points (EVENT_ABSENT: it was never known, the
+	 * anchor cannot come back) and this digest.  All are 0 and "" when the anchor is not
+	 * orphaned.
 	 */
 	int64_t lost_at, lost_before, lost_chars;
 	char lost_digest[17]; /* 16 hex digits, see anchor_digest; "" */
@@ -122,10 +125,10 @@ struct ref {
 
 struct refs {
 	char *user_id;
-	struct ref *ring;   /* ring[(first + i) % cap], i < len, oldest first */
+	struct ref *ring; /* ring[(first + i) % cap], i < len, oldest first */
 	size_t first, len, cap;
-	uint32_t *index;    /* an open hash table: place in the ring + 1, or 0 */
-	size_t index_len;   /* a power of two */
+	uint32_t *index;  /* an open hash table: place in the ring + 1, or 0 */
+	size_t index_len; /* a power of two */
 };
 
 /* What an event removed from the state, kept until the next one has been applied. */
@@ -139,40 +142,44 @@ struct removed {
 struct session {
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
-	char *continued_from;          /* or NULL */
-	char *started_by;              /* user id */
+	char *continued_from; /* or NULL */
+	char *started_by;     /* user id */
 	struct settings settings;
-	int64_t started_ms, activity_ms; /* activity_ms: the last event that counts (not presence) */
-	int64_t updated_ms;            /* time of the last event */
-	int64_t ended_ms;              /* 0: active */
+	int64_t started_ms,
+		activity_ms; /* activity_ms: the last event that counts (not presence) */
+	int64_t updated_ms;  /* time of the last event */
+	int64_t ended_ms;    /* 0: active */
 	char *end_reason;
-	int64_t seq;                   /* of the last event; 0: nothing happened yet */
-	unsigned char hash[SHA256_LEN]; /* of the last event; set by proto when it seals or reads one */
-	int64_t floor;                 /* compaction: the log begins after this seq */
+	int64_t seq; /* of the last event; 0: nothing happened yet */
+	unsigned char
+		hash[SHA256_LEN]; /* of the last event; set by proto when it seals or reads one */
+	int64_t floor;            /* compaction: the log begins after this seq */
 	int64_t changes_total, comments_total;
 
-	struct map members;    /* user_id -> struct member */
-	struct map sections;   /* section_id -> struct section */
-	struct map locks;      /* section_id -> struct lock: held leases */
-	struct map fences;     /* section_id -> int64_t *: the last fence given */
-	struct map comments;   /* comment_id -> struct comment, in order of creation */
-	struct map conflicts;  /* conflict_id -> struct conflict */
-	struct map refs;       /* user_id -> struct refs */
-	size_t bytes;          /* what sections, comments and open conflicts count against state_bytes */
-	int owners;            /* members with role owner */
-	int comments_open;     /* threads not resolved and not deleted */
+	struct map members;   /* user_id -> struct member */
+	struct map sections;  /* section_id -> struct section */
+	struct map locks;     /* section_id -> struct lock: held leases */
+	struct map fences;    /* section_id -> int64_t *: the last fence given */
+	struct map comments;  /* comment_id -> struct comment, in order of creation */
+	struct map conflicts; /* conflict_id -> struct conflict */
+	struct map refs;      /* user_id -> struct refs */
+	size_t bytes; /* what sections, comments and open conflicts count against state_bytes */
+	int owners;   /* members with role owner */
+	int comments_open; /* threads not resolved and not deleted */
 	int conflicts_open;
-	size_t refs_max;       /* limits.refs when the session was made */
-	size_t history_max;    /* limits.base_changes: changes kept per section; 0: no history */
+	size_t refs_max;    /* limits.refs when the session was made */
+	size_t history_max; /* limits.base_changes: changes kept per section; 0: no history */
 
 	/* by-product, not state */
-	int64_t locks_due_ms;      /* when the first of the locks expires, INT64_MAX: there are none */
-	size_t anchors_adrift;     /* comments with an anchor in a section that does not exist */
-	struct history *history;   /* what the histories of all sections share; NULL: none yet */
-	size_t history_bytes_max;  /* HISTORY_BYTES_MAX, may be changed before the first event */
-	struct removed removed;    /* by the last event: what it was about may have been lent by that */
+	int64_t locks_due_ms;  /* when the first of the locks expires, INT64_MAX: there are none */
+	size_t anchors_adrift; /* comments with an anchor in a section that does not exist */
+	struct history *history;  /* what the histories of all sections share; NULL: none yet */
+	size_t history_bytes_max; /* HISTORY_BYTES_MAX, may be changed before the first event */
+	struct removed
+		removed; /* by the last event: what it was about may have been lent by that */
 	const char *history_section; /* lent: keep the history of this section only; NULL: of all */
-	int64_t history_after;     /* seq of the state that events were first applied to, -1: none yet */
+	int64_t history_after; /* seq of the state that events were first applied to, -1: none yet
+	                        */
 };
 
 /*
@@ -221,7 +228,8 @@ enum role session_role(const struct session *s, const char *user_id);
  */
 int64_t session_due_ms(const struct session *s);
 
-/* ---- history ---------------------------------------------------------------------------------- */
+/* ---- history ----------------------------------------------------------------------------------
+ */
 
 /* Whether every change of the section after base_seq is in its history. */
 bool section_history_covers(const struct section *sec, int64_t base_seq);
@@ -250,8 +258,8 @@ int session_history_extend(struct session *s, const char *section_id, struct ses
 int section_text_at(const struct section *sec, int64_t base_seq, struct buf *out);
 
 /*
- * *out (initialised by the caller, emptied here) = op, made from the text at base_seq, as it must be
- * to apply to the text now (side LEFT against each change since).  History must cover base_seq.
+ * *out (initialised by the caller, emptied here) = op, made from the text at base_seq, as it must
+ * be to apply to the text now (side LEFT against each change since).  History must cover base_seq.
  * ERR_BAD_DELTA when op does not fit the text at base_seq; ERR_BASE_TOO_OLD when so large an op
  * would have to be taken over so many changes that everybody else would have to wait; ERR_NOMEM.
  */

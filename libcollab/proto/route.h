@@ -60,7 +60,7 @@ enum route {
 #define X(name, method, path) ROUTE_##name,
 	ROUTE_TABLE(X)
 #undef X
-	ROUTES
+		ROUTES
 };
 
 /* X(NAME): methods that some route has. */
@@ -70,7 +70,7 @@ enum method {
 #define X(name) METHOD_##name,
 	METHOD_TABLE(X)
 #undef X
-	METHODS
+		METHODS
 };
 
 struct route_row {

@@ -8,7 +8,8 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-/* ---- replies ---------------------------------------------------------------------------------- */
+/* ---- replies ----------------------------------------------------------------------------------
+ */
 
 void conn_want(struct conn *c)
 {
@@ -87,15 +88,18 @@ static bool is_malformed(int code)
 	}
 }
 
-void conn_error(struct conn *c, const char *ref, const struct err *e, const struct decision *d)
+void conn_error(struct conn *c, const char *ref, const struct err *error, const struct decision *d)
 {
 	struct hub *h = c->hub;
 	int64_t max = h->limits->errors_in_a_row;
+	struct err inner = {0};
+	const struct err *e = hub_error(h, error, &inner);
 
-	h->metrics.errors[-e->code < ERR_INDEX_MAX && e->code < 0 ? -e->code : -ERR_INTERNAL]++;
+	h->metrics.errors[-e->code]++;
 	buf_clear(&h->scratch);
 	error_write(c->room->session_id, ref, e, d, hub_wall(h), &h->scratch);
-	(void)conn_reply(c, REPLY_ANSWER, h->scratch.p, h->scratch.len, NULL, c->room->head.seq, ref);
+	(void)conn_reply(c, REPLY_ANSWER, h->scratch.p, h->scratch.len, NULL, c->room->head.seq,
+	                 ref);
 	c->errors_in_a_row = is_malformed(e->code) ? c->errors_in_a_row + 1 : 0;
 	if (max > 0 && c->errors_in_a_row >= max)
 		conn_close_after(c, c->sent, 4400, "too many malformed messages");
@@ -131,11 +135,13 @@ void conn_state(struct conn *c, bool resumed, const char *reason)
 	buf_printf(out, "{\"you\":{\"connection_id\":\"%llu\",\"role\":\"%s\",\"user_id\":\"%s\"},",
 	           (unsigned long long)c->id, role_name(role), c->who.user_id);
 	if (reason)
-		buf_printf(out, "\"resumed\":%s,\"reason\":\"%s\",", resumed ? "true" : "false", reason);
+		buf_printf(out, "\"resumed\":%s,\"reason\":\"%s\",", resumed ? "true" : "false",
+		           reason);
 	(void)conn_reply(c, REPLY_STATE, out->p, out->len, block, room->head.seq, NULL);
 }
 
-/* ---- life ------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------
+ */
 
 struct conn *conn_new(struct exchange *x, enum framing framing)
 {
@@ -180,7 +186,8 @@ void conn_join(struct conn *c, int64_t since, bool resumed, const char *reason)
 		room->readers_full++;
 	if (!c->silent)
 		person_conn_opened(room, c);
-	if (room->state != ROOM_LIVE) { /* going online failed to be written; resync tells the rest */
+	if (room->state !=
+	    ROOM_LIVE) { /* going online failed to be written; resync tells the rest */
 		c->state_wanted = !resumed;
 		c->synced_wanted = resumed;
 		return;
@@ -250,7 +257,8 @@ void hub_gone(struct conn *c, bool clean)
 	conn_free(c);
 }
 
-/* ---- a failed append -------------------------------------------------------------------------- */
+/* ---- a failed append --------------------------------------------------------------------------
+ */
 
 void conn_lost_appends(struct conn *c, int64_t committed)
 {
@@ -307,7 +315,8 @@ void conn_resync(struct conn *c)
 	conn_want(c);
 }
 
-/* ---- what a connection says ------------------------------------------------------------------- */
+/* ---- what a connection says -------------------------------------------------------------------
+ */
 
 void conn_actor(const struct conn *c, const char *section_id, struct actor *actor)
 {
@@ -434,9 +443,14 @@ static void refresh_token(struct conn *c, const struct command *cmd)
 	int rc = auth_token(c->hub->auth, cmd->token, ack.time_ms, &id, &e);
 
 	if (rc == AUTH_WAIT)
-		rc = err_set(&e, ERR_UNAUTHENTICATED, "the token's key is not known yet; try again");
+		rc = err_set(&e, ERR_UNAUTHENTICATED,
+		             "the token's key is not known yet; try again");
 	if (!rc && strcmp(id.user_id, c->who.user_id) != 0)
 		rc = err_field(&e, ERR_FORBIDDEN, "token", "the token is another user's");
+	if (!rc && !(id.scopes & (SCOPE_READ | SCOPE_ADMIN)) &&
+	    session_role(&c->room->head, id.user_id) == ROLE_NONE)
+		rc = err_field(&e, ERR_FORBIDDEN, "token",
+		               "the token does not let %s read this session", id.user_id);
 	if (rc) {
 		c->hub->metrics.auth_failures++;
 		conn_error(c, cmd->ref, &e, NULL);
@@ -448,7 +462,8 @@ static void refresh_token(struct conn *c, const struct command *cmd)
 	c->token_told = false;
 	buf_clear(&c->hub->scratch);
 	ack_write(&ack, &c->hub->scratch);
-	(void)conn_reply(c, REPLY_ANSWER, c->hub->scratch.p, c->hub->scratch.len, NULL, ack.seq, cmd->ref);
+	(void)conn_reply(c, REPLY_ANSWER, c->hub->scratch.p, c->hub->scratch.len, NULL, ack.seq,
+	                 cmd->ref);
 }
 
 static void cursor(struct conn *c, const struct command *cmd, const struct actor *actor)
@@ -564,7 +579,8 @@ void conn_unblock(struct conn *c)
 		c->hub->transport.want_read(c->sock);
 }
 
-/* ---- flow ------------------------------------------------------------------------------------- */
+/* ---- flow -------------------------------------------------------------------------------------
+ */
 
 /* Charge a message to the buckets of its connection; hub_reading says when it may go on. */
 static void charge(struct conn *c, size_t len)
@@ -642,8 +658,8 @@ void conn_tick(struct conn *c, int64_t now_mono, int64_t now_wall)
 		           "{\"expires_in\":%lld,\"session_id\":\"%s\",\"timestamp\":\"%s\","
 		           "\"type\":\"token_expiring\"}",
 		           (long long)((left + 999) / 1000), room->session_id, stamp);
-		(void)conn_reply(c, REPLY_MARK, c->hub->scratch.p, c->hub->scratch.len, NULL, c->sent,
-		                 NULL);
+		(void)conn_reply(c, REPLY_MARK, c->hub->scratch.p, c->hub->scratch.len, NULL,
+		                 c->sent, NULL);
 	}
 	if (c->waits_chunk && room->reads == 0) {
 		c->waits_chunk = false;

@@ -1,6 +1,7 @@
 /*
  * What a connection writes next: the events behind its seq, as ready-made frames, with its replies
- * at their places among them; then the newest cursors.  Nothing here is newer than what is committed.
+ * at their places among them; then the newest cursors.  Nothing here is newer than what is
+ * committed.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +57,8 @@ static bool put_copy(struct hub *h, struct gather *g, const char *bytes, size_t 
 	return true;
 }
 
-/* ---- replies ---------------------------------------------------------------------------------- */
+/* ---- replies ----------------------------------------------------------------------------------
+ */
 
 static bool reply_ready(const struct conn *c, const struct reply *r)
 {
@@ -109,7 +111,8 @@ static void pop_reply(struct conn *c, struct gather *g)
 		c->hub->transport.want_read(c->sock);
 }
 
-/* ---- content=full behind the tail ------------------------------------------------------------- */
+/* ---- content=full behind the tail -------------------------------------------------------------
+ */
 
 static void full_state_came(void *arg, struct fold *f)
 {
@@ -161,7 +164,8 @@ static int full_render(struct conn *c, const struct slot *slot, struct buf *out)
 	return rc;
 }
 
-/* ---- events ----------------------------------------------------------------------------------- */
+/* ---- events -----------------------------------------------------------------------------------
+ */
 
 /* Frame JSON as this connection's stream wants it, lent until the hub is entered again. */
 static bool put_json(struct conn *c, struct gather *g, int64_t seq, const char *json, size_t len)
@@ -224,8 +228,9 @@ static enum put_result put_event(struct conn *c, struct gather *g, struct slot *
 		}
 		if (full_render(c, slot, &c->hub->scratch))
 			return PUT_FAILED;
-		return put_json(c, g, slot->seq, c->hub->scratch.p, c->hub->scratch.len) ? PUT_DONE
-		                                                                         : PUT_FAILED;
+		return put_json(c, g, slot->seq, c->hub->scratch.p, c->hub->scratch.len)
+		               ? PUT_DONE
+		               : PUT_FAILED;
 	}
 	if (c->full && slot->frames[FRAME_FULL].block)
 		f = &slot->frames[FRAME_FULL];

@@ -25,6 +25,15 @@ void hub_log(struct hub *h, enum log_level level, const char *fmt, ...)
 	h->env.log(h->env.arg, level, line);
 }
 
+const struct err *hub_error(struct hub *h, const struct err *e, struct err *inner)
+{
+	if (e->code < 0 && -e->code < ERR_INDEX_CAS)
+		return e;
+	hub_log(h, LOG_ERROR, "internal error: %s: %s", err_row(e->code)->wire, e->text);
+	err_set(inner, ERR_INTERNAL, NULL);
+	return inner;
+}
+
 void hub_uuid(struct hub *h, char out[UUID_LEN + 1])
 {
 	unsigned char random[16];
@@ -148,7 +157,8 @@ struct hub_sockets *hub_sockets(struct hub *h)
 	return &h->sockets;
 }
 
-/* ---- by time ---------------------------------------------------------------------------------- */
+/* ---- by time ----------------------------------------------------------------------------------
+ */
 
 /* Users without a connection whose buckets are full again need not be remembered. */
 static void forget_users(struct hub *h, int64_t now)
@@ -159,7 +169,8 @@ static void forget_users(struct hub *h, int64_t now)
 	while ((entry = map_next(&h->users, &at))) {
 		struct user *u = entry->value;
 
-		if (u->conns > 0 || now - u->requests.at_ms < 120000 || now - u->starts.at_ms < 120000)
+		if (u->conns > 0 || now - u->requests.at_ms < 120000 ||
+		    now - u->starts.at_ms < 120000)
 			continue;
 		map_remove(&h->users, u->user_id);
 		free(u->user_id);
@@ -221,7 +232,8 @@ int64_t hub_tick(struct hub *h)
 	return wait < 1 ? 1 : wait;
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------
+ */
 
 struct exchange *hub_request(struct hub *h, const struct request *r, void *sock)
 {
@@ -253,7 +265,8 @@ struct exchange *hub_request(struct hub *h, const struct request *r, void *sock)
 	return answered;
 }
 
-/* ---- drain ------------------------------------------------------------------------------------ */
+/* ---- drain ------------------------------------------------------------------------------------
+ */
 
 void hub_drain(struct hub *h, int64_t reconnect_after_ms)
 {

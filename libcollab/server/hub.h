@@ -3,11 +3,11 @@
  *
  * Rooms (live sessions), connections, REST, permission, presence, fan-out -- every decision that is
  * not in core -- behind a transport that the real loop and the simulation both implement.  One
- * thread.  Nothing in here blocks, reads a clock or opens a socket: time and randomness come through
- * struct hub_env, the store answers through store_poll().
+ * thread.  Nothing in here blocks, reads a clock or opens a socket: time and randomness come
+ * through struct hub_env, the store answers through store_poll().
  *
- * A socket of the transport carries HTTP exchanges one after the other; one of them may turn it into
- * a connection (WebSocket, or a stream of events).  `sock` is the transport's own pointer.
+ * A socket of the transport carries HTTP exchanges one after the other; one of them may turn it
+ * into a connection (WebSocket, or a stream of events).  `sock` is the transport's own pointer.
  */
 #ifndef COLLAB_SERVER_HUB_H
 #define COLLAB_SERVER_HUB_H
@@ -39,11 +39,13 @@ struct hub_env {
 struct hub_transport {
 	/* Answer the exchange; *r is the transport's to take or copy during the call. */
 	void (*answer)(void *sock, struct response *r);
-	/* Accept the handshake: 101 with `subprotocol` (NULL: none).  From here hub_message counts. */
+	/* Accept the handshake: 101 with `subprotocol` (NULL: none).  From here hub_message counts.
+	 */
 	void (*upgrade)(void *sock, struct conn *c, const char *subprotocol);
 	/* Answer 200 with a body of unknown length that hub_pull gives (SSE, NDJSON). */
 	void (*stream)(void *sock, struct conn *c, const char *content_type, const char *headers);
-	/* There is something to pull; call hub_pull once the socket is writable (may be called often). */
+	/* There is something to pull; call hub_pull once the socket is writable (may be called
+	 * often). */
 	void (*want_write)(void *sock);
 	/* hub_reading may have changed; ask it again. */
 	void (*want_read)(void *sock);
@@ -60,9 +62,9 @@ enum { GATHER_PIECES = 64, GATHER_COPY = 32768 };
 struct gather {
 	struct iovec pieces[GATHER_PIECES];
 	int len;
-	size_t bytes;       /* in all pieces */
-	size_t bytes_max;   /* set by the caller: stop at about so many (one piece may go over) */
-	int close_code;     /* not 0: close with this code after these bytes (a stream just ends) */
+	size_t bytes;     /* in all pieces */
+	size_t bytes_max; /* set by the caller: stop at about so many (one piece may go over) */
+	int close_code;   /* not 0: close with this code after these bytes (a stream just ends) */
 	const char *close_reason;
 	char copy[GATHER_COPY]; /* where small things are copied to; internal */
 	size_t copy_len;

@@ -1,17 +1,17 @@
 /*
  * Inside the hub: rooms, connections, exchanges.  Only the files of the hub include this.
  *
- * Who owns what: the hub owns users and, through its maps, rooms; a room owns its state, its tail of
- * ready-made frames, its people and the connections in it; an exchange is owned by whoever it waits
- * for, and every wait has one continuation (x->then).  Store callbacks carry a room, a fold or an
- * exchange; none of them is freed while a callback is outstanding (their `pending`).
+ * Who owns what: the hub owns users and, through its maps, rooms; a room owns its state, its tail
+ * of ready-made frames, its people and the connections in it; an exchange is owned by whoever it
+ * waits for, and every wait has one continuation (x->then).  Store callbacks carry a room, a fold
+ * or an exchange; none of them is freed while a callback is outstanding (their `pending`).
  */
 #ifndef COLLAB_SERVER_HUB_INT_H
 #define COLLAB_SERVER_HUB_INT_H
 
+#include "base/rfc3339.h"
 #include "core/decide.h"
 #include "core/session.h"
-#include "base/rfc3339.h"
 #include "proto/message.h"
 #include "proto/reply.h"
 #include "proto/route.h"
@@ -22,7 +22,8 @@
 
 struct room;
 
-/* ---- hub -------------------------------------------------------------------------------------- */
+/* ---- hub --------------------------------------------------------------------------------------
+ */
 
 /* A token bucket: `level` tokens at `at_ms`, refilled by the caller's rate. */
 struct bucket {
@@ -49,20 +50,21 @@ struct hub {
 	const struct limits *limits; /* conf's */
 	struct hub_env env;
 	struct hub_transport transport;
-	struct map rooms;          /* session_id -> struct room */
-	struct map rooms_active;   /* report_id -> struct room, for sessions not known to have ended */
-	struct map users;          /* user_id -> struct user */
+	struct map rooms; /* session_id -> struct room */
+	struct map
+		rooms_active; /* report_id -> struct room, for sessions not known to have ended */
+	struct map users;     /* user_id -> struct user */
 	struct exchange *exchanges; /* all that are not answered, doubly linked */
 	struct fold *folds;         /* running, doubly linked */
 	struct trash *trash;
 	struct metrics metrics;
 	struct hub_sockets sockets;
-	struct buf scratch;        /* one event or message being written */
+	struct buf scratch; /* one event or message being written */
 	uint64_t conn_id_last;
 	int conns;
-	int64_t due_next_ms;       /* mono: when to ask the store for sessions that are due */
+	int64_t due_next_ms; /* mono: when to ask the store for sessions that are due */
 	bool due_pending;
-	int64_t store_retry_ms;    /* mono: writes are refused until then after a failure; 0: none */
+	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
 	bool draining;
 	int64_t drain_reconnect_ms;
 };
@@ -81,6 +83,9 @@ void hub_log(struct hub *h, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void hub_uuid(struct hub *h, char out[UUID_LEN + 1]);
 
+/* What clients are told of an error: what is never on the wire becomes *inner, ERR_INTERNAL. */
+const struct err *hub_error(struct hub *h, const struct err *e, struct err *inner);
+
 /* The user's counters, made when missing; NULL: out of memory. */
 struct user *hub_user(struct hub *h, const char *user_id);
 
@@ -93,7 +98,8 @@ void hub_enter(struct hub *h);
 /* Whether writes are refused at the moment; sets *e. */
 int hub_writable(struct hub *h, struct err *e);
 
-/* ---- fold: a state rebuilt from the store ------------------------------------------------------ */
+/* ---- fold: a state rebuilt from the store ------------------------------------------------------
+ */
 
 struct fold;
 typedef void fold_fn(void *arg, struct fold *f);
@@ -123,7 +129,8 @@ struct fold *fold_start(struct hub *h, int64_t key, int64_t from_max, int64_t se
 void fold_cancel(struct fold *f);
 void fold_free(struct fold *f); /* only once the store calls nobody back any more */
 
-/* ---- room ------------------------------------------------------------------------------------- */
+/* ---- room -------------------------------------------------------------------------------------
+ */
 
 /* A frame, or a run of them, in memory shared by slots. */
 struct block {
@@ -145,9 +152,9 @@ struct slot {
 	int64_t seq, time_ms;
 	struct frame frames[FRAMES];
 	unsigned char hash[SHA256_LEN];
-	uint64_t origin; /* connection that gets an ack in its place; 0: none */
+	uint64_t origin;                  /* connection that gets an ack in its place; 0: none */
 	uint64_t user_hash, section_hash; /* hash64 of the ids, 0: none; for filters */
-	int kind;        /* -1: not looked at yet (read from the store) */
+	int kind;                         /* -1: not looked at yet (read from the store) */
 	bool has_delta, has_email; /* may be true without need for what was read from the store */
 };
 
@@ -170,16 +177,16 @@ enum { CHUNKS = 4 };
 /* A user in the room, by whatever connections and leases. */
 struct person {
 	char *user_id, *name;
-	int conns;               /* not counting watchers */
-	int64_t lease_until_ms;  /* mono; PUT presence; 0: none */
-	int64_t grace_until_ms;  /* mono; lost, not yet offline; 0: none */
-	const char *reason;      /* of the user_offline that may come */
+	int conns;              /* not counting watchers */
+	int64_t lease_until_ms; /* mono; PUT presence; 0: none */
+	int64_t grace_until_ms; /* mono; lost, not yet offline; 0: none */
+	const char *reason;     /* of the user_offline that may come */
 	/* the latest cursor */
-	char *section_id;        /* NULL: none */
+	char *section_id; /* NULL: none */
 	int64_t position, selection[2], base_seq;
-	int64_t cursor_ms;       /* wall */
-	uint64_t cursor_stamp;   /* grows with every change; what connections remember */
-	uint64_t cursor_conn;    /* it does not go back to this one */
+	int64_t cursor_ms;          /* wall */
+	uint64_t cursor_stamp;      /* grows with every change; what connections remember */
+	uint64_t cursor_conn;       /* it does not go back to this one */
 	struct block *cursor_frame; /* ready-made, or NULL */
 	size_t cursor_frame_head;
 };
@@ -187,7 +194,7 @@ struct person {
 enum room_state {
 	ROOM_LOADING, /* the fold is running; everything waits */
 	ROOM_LIVE,
-	ROOM_FAILED   /* an append failed; waits for outstanding callbacks, then loads again */
+	ROOM_FAILED /* an append failed; waits for outstanding callbacks, then loads again */
 };
 
 struct room {
@@ -196,37 +203,37 @@ struct room {
 	int64_t key;
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
-	struct session head;     /* with everything decided */
+	struct session head;         /* with everything decided */
 	char event_id[UUID_LEN + 1]; /* of the head's last event, for its ack */
-	int64_t committed;       /* seq on stable storage; nobody is shown more */
-	int64_t committed_ms;    /* wall time of the last commit */
-	bool end_committed;      /* the session has ended, for good */
-	struct slots tail;       /* the newest events: (tail_after, head.seq] */
+	int64_t committed;           /* seq on stable storage; nobody is shown more */
+	int64_t committed_ms;        /* wall time of the last commit */
+	bool end_committed;          /* the session has ended, for good */
+	struct slots tail;           /* the newest events: (tail_after, head.seq] */
 	int64_t tail_after;
-	struct block *block;     /* being filled */
+	struct block *block; /* being filled */
 	struct chunk *chunks[CHUNKS];
-	int reads;               /* chunk reads outstanding */
-	int pending;             /* store callbacks outstanding that carry this room, reads included */
-	int appends;             /* of them appends */
-	struct fold *fold;       /* loading */
-	struct conn *conns;      /* doubly linked */
+	int reads;          /* chunk reads outstanding */
+	int pending;        /* store callbacks outstanding that carry this room, reads included */
+	int appends;        /* of them appends */
+	struct fold *fold;  /* loading */
+	struct conn *conns; /* doubly linked */
 	int conns_len;
-	int readers_full;        /* connections with content=full */
-	struct map people;       /* user_id -> struct person */
+	int readers_full;                    /* connections with content=full */
+	struct map people;                   /* user_id -> struct person */
 	uint64_t cursor_stamp, cursor_shown; /* newest stamp; newest that may go out */
-	int64_t cursor_next_ms;  /* mono: when cursors may go out again */
-	int64_t cursor_ms;       /* wall: when one last moved; so long the session is not idle */
+	int64_t cursor_next_ms;              /* mono: when cursors may go out again */
+	int64_t cursor_ms;        /* wall: when one last moved; so long the session is not idle */
 	struct exchange *waiting; /* for the room to be live, in order */
 	struct exchange *held, **held_end; /* answers for commits, by at_seq */
-	int exchanges;           /* exchanges that hold this room */
-	int64_t used_ms;         /* mono: last time somebody looked */
-	int64_t tick_ms;         /* mono: when room_tick wants to be called; 0: soon */
+	int exchanges;                     /* exchanges that hold this room */
+	int64_t used_ms;                   /* mono: last time somebody looked */
+	int64_t tick_ms;                   /* mono: when room_tick wants to be called; 0: soon */
 	int64_t snapshot_seq, snapshot_ms; /* mono */
 	bool snapshot_pending;
-	size_t snapshot_bytes;   /* size of the last one, for its pace */
-	int64_t due_stored_ms;   /* due_ms in the directory */
-	bool presence_dirty;     /* presence must be reconciled with the state */
-	int64_t conns_tick_ms;   /* mono: when connections are looked at again */
+	size_t snapshot_bytes;        /* size of the last one, for its pace */
+	int64_t due_stored_ms;        /* due_ms in the directory */
+	bool presence_dirty;          /* presence must be reconciled with the state */
+	int64_t conns_tick_ms;        /* mono: when connections are looked at again */
 	struct lost_lock *lost_locks; /* of connections that went, until the grace is over */
 	/* the shared part of session_state, per detail and e-mail or not */
 	struct state_cache {
@@ -235,7 +242,7 @@ struct room {
 		uint64_t cursor_stamp;
 	} states[3][2];
 	struct history_wait *history; /* sections whose history is being rebuilt */
-	bool history_failed;     /* the history asked for cannot be had: decide without it */
+	bool history_failed;          /* the history asked for cannot be had: decide without it */
 };
 
 /* A room for a directory row; loads it when it is not in memory.  NULL: out of memory. */
@@ -257,8 +264,8 @@ struct sender {
 };
 
 /*
- * Decide, seal, apply, append.  The answer goes to the sender: on a conn as a reply in its queue; to
- * an exchange by rest_decided().  Returns 0, ERR_*, or DECIDE_HISTORY when the command waits for
+ * Decide, seal, apply, append.  The answer goes to the sender: on a conn as a reply in its queue;
+ * to an exchange by rest_decided().  Returns 0, ERR_*, or DECIDE_HISTORY when the command waits for
  * history (the sender is blocked and will be asked again).
  */
 int room_command(struct room *room, const struct command *c, const struct actor *actor,
@@ -308,19 +315,22 @@ void room_view(struct room *room, bool without_email, struct state_view *view);
 /* The shared part of session_state at the head ('…}' without the opening brace); lends a block. */
 struct block *room_state_block(struct room *room, enum state_detail detail, bool without_email);
 
-/* ---- presence --------------------------------------------------------------------------------- */
+/* ---- presence ---------------------------------------------------------------------------------
+ */
 
 struct person *room_person(struct room *room, const char *user_id, const char *name);
 void person_conn_opened(struct room *room, struct conn *c);
 void person_conn_closed(struct room *room, struct conn *c, bool clean);
 int person_lease(struct room *room, const char *user_id, const char *name, int64_t ttl_seconds);
 void person_cursor(struct room *room, struct conn *c, const struct command *cmd);
-void room_presence(struct room *room);          /* bring online and offline events about */
-int64_t room_presence_tick(struct room *room, int64_t now); /* graces, leases, cursors; ms until next */
+void room_presence(struct room *room); /* bring online and offline events about */
+int64_t room_presence_tick(struct room *room,
+                           int64_t now); /* graces, leases, cursors; ms until next */
 void people_release(struct room *room);
 bool room_has_people(const struct room *room);
 
-/* ---- conn ------------------------------------------------------------------------------------- */
+/* ---- conn -------------------------------------------------------------------------------------
+ */
 
 enum framing { FRAMING_WS, FRAMING_SSE, FRAMING_NDJSON };
 
@@ -329,24 +339,24 @@ enum reply_kind {
 	REPLY_ANSWER, /* to a message: an error, an ack without an event */
 	REPLY_STATE,  /* session_state */
 	REPLY_SYNCED,
-	REPLY_MARK    /* anything that may be lost with a failed append */
+	REPLY_MARK /* anything that may be lost with a failed append */
 };
 
 struct reply {
 	struct reply *next;
 	enum reply_kind kind;
-	int64_t at_seq;      /* goes out when everything up to here was sent (REPLY_ACK: in its place) */
+	int64_t at_seq; /* goes out when everything up to here was sent (REPLY_ACK: in its place) */
 	struct block *block; /* what follows the bytes; NULL: nothing */
 	size_t len, sent;    /* bytes in all (block included), and gone out */
 	size_t own_len;
-	size_t ref_len;      /* the ref, kept behind the bytes, for an error in its place */
+	size_t ref_len; /* the ref, kept behind the bytes, for an error in its place */
 	char bytes[];
 };
 
 /* What a filtered reader wants.  Empty lists: everything. */
 struct filter {
-	uint32_t kinds;        /* bits of enum event_kind; 0: all */
-	bool cursors;          /* cursor_position too */
+	uint32_t kinds; /* bits of enum event_kind; 0: all */
+	bool cursors;   /* cursor_position too */
 	uint64_t users[16], users_not[16], sections[16], sections_not[16];
 	int users_len, users_not_len, sections_len, sections_not_len;
 };
@@ -375,31 +385,31 @@ struct conn {
 	uint64_t id;
 	struct identity who;
 	enum framing framing;
-	bool watch;          /* asked for mode=watch: silent, sends nothing */
-	bool silent;         /* not shown as online */
-	bool full;           /* content=full */
+	bool watch;  /* asked for mode=watch: silent, sends nothing */
+	bool silent; /* not shown as online */
+	bool full;   /* content=full */
 	bool without_email;
-	bool gone;           /* its socket is closed */
-	bool blocked;        /* a message waits for history or the room: keep the order */
-	bool state_wanted;   /* the session_state was lost with a failed append; send another */
-	bool synced_wanted;  /* likewise */
-	bool skipped;        /* the filter skipped something since the last checkpoint */
+	bool gone;          /* its socket is closed */
+	bool blocked;       /* a message waits for history or the room: keep the order */
+	bool state_wanted;  /* the session_state was lost with a failed append; send another */
+	bool synced_wanted; /* likewise */
+	bool skipped;       /* the filter skipped something since the last checkpoint */
 	bool waits_chunk;
-	bool wanted;         /* the transport was told that there is something to write */
-	bool token_told;     /* token_expiring was sent */
+	bool wanted;     /* the transport was told that there is something to write */
+	bool token_told; /* token_expiring was sent */
 	enum state_detail detail;
 	struct filter *filter;
-	int64_t sent;        /* everything up to this seq was sent or skipped */
-	int64_t until;       /* a bounded stream ends after this seq; INT64_MAX: never */
+	int64_t sent;  /* everything up to this seq was sent or skipped */
+	int64_t until; /* a bounded stream ends after this seq; INT64_MAX: never */
 	struct reply *replies, **replies_end;
 	int replies_len;
 	struct inbox *inbox, **inbox_end;
-	int64_t close_at;    /* close once everything up to here was sent; INT64_MAX: not */
+	int64_t close_at; /* close once everything up to here was sent; INT64_MAX: not */
 	int close_code;
 	const char *close_reason;
 	uint64_t cursor_stamp;
 	struct bucket messages;
-	double byte_debt;    /* bytes over the sustained rate, at debt_ms */
+	double byte_debt; /* bytes over the sustained rate, at debt_ms */
 	int64_t debt_ms;
 	int errors_in_a_row;
 	char **lock_sections; /* locks taken on this connection: its changes carry them */
@@ -408,9 +418,9 @@ struct conn {
 	struct own_change own[8]; /* the latest changes of this connection, per section */
 	int own_len;
 	int64_t opened_ms;
-	struct block *last_block;   /* lent with the last gather */
-	int64_t checkpoint_ms;      /* mono: of the last one */
-	struct fold *full_fold;     /* content=full behind the tail: the state at `sent` is rebuilt … */
+	struct block *last_block; /* lent with the last gather */
+	int64_t checkpoint_ms;    /* mono: of the last one */
+	struct fold *full_fold; /* content=full behind the tail: the state at `sent` is rebuilt … */
 	struct session *full_state; /* … and folded along; see conn_pull.c */
 };
 
@@ -441,34 +451,35 @@ void conn_actor(const struct conn *c, const char *section_id, struct actor *acto
 void conn_decided(struct conn *c, const struct command *cmd, struct ack *ack, bool event);
 void conn_tick(struct conn *c, int64_t now_mono, int64_t now_wall);
 
-/* ---- exchange (REST) -------------------------------------------------------------------------- */
+/* ---- exchange (REST) --------------------------------------------------------------------------
+ */
 
 struct exchange {
 	struct hub *hub;
-	struct exchange *prev, *next;      /* hub->exchanges */
-	struct exchange *queue_next;       /* room->waiting or room->held */
+	struct exchange *prev, *next; /* hub->exchanges */
+	struct exchange *queue_next;  /* room->waiting or room->held */
 	void *sock;
-	const struct request *request;     /* lent until answered or aborted */
+	const struct request *request; /* lent until answered or aborted */
 	struct route_match route;
-	json_t *query;                     /* object of strings */
+	json_t *query; /* object of strings */
 	struct identity who;
-	struct room *room;                 /* counted in room->exchanges */
-	void (*then)(struct exchange *x);  /* the continuation of whatever it waits for */
+	struct room *room;                /* counted in room->exchanges */
+	void (*then)(struct exchange *x); /* the continuation of whatever it waits for */
 	int64_t at_seq;
-	int pending;                       /* store callbacks outstanding that carry x */
+	int pending; /* store callbacks outstanding that carry x */
 	bool aborted;
 	bool auth_waits, auth_waited;
 	struct response response;
-	struct message message;            /* a mutation, or zeroed */
-	struct start_options options;      /* a start, or zeroed */
+	struct message message;       /* a mutation, or zeroed */
+	struct start_options options; /* a start, or zeroed */
 	struct fold *fold;
-	struct session past;               /* ?at=, or the session before */
-	const struct session *view;        /* what a read shows: the room's head or past */
-	int64_t cursor, end;               /* of paged reads */
+	struct session past;        /* ?at=, or the session before */
+	const struct session *view; /* what a read shows: the room's head or past */
+	int64_t cursor, end;        /* of paged reads */
 	int count;
 	int64_t started_ms;
 	void (*absent)(struct exchange *x); /* there is no such session; NULL: ERR_NO_SESSION */
-	void *more;                        /* malloc'd, of the route's own */
+	void *more;                         /* malloc'd, of the route's own */
 };
 
 /* The request's entry, after hub_request made the exchange. */
@@ -492,8 +503,8 @@ void exchange_answer_committed(struct exchange *x);
 void rest_decided(struct exchange *x, const struct command *c, const struct ack *ack);
 
 /* Routes, by file. */
-void rest_read(struct exchange *x);    /* GETs of a session's resources */
-void rest_write(struct exchange *x);   /* mutations of a session */
+void rest_read(struct exchange *x);  /* GETs of a session's resources */
+void rest_write(struct exchange *x); /* mutations of a session */
 void rest_start(struct exchange *x);
 void rest_events(struct exchange *x);
 void rest_list(struct exchange *x);

@@ -80,7 +80,8 @@ static void from_kernel(char *p, size_t len)
 	}
 }
 
-/* Every event has an id: the kernel is asked for many at a time.  What was given out is forgotten. */
+/* Every event has an id: the kernel is asked for many at a time.  What was given out is forgotten.
+ */
 static void random_bytes(void *arg, void *out, size_t len)
 {
 	struct loop *l = arg;

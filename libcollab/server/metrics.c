@@ -63,8 +63,8 @@ static void labelled(struct hub *h, struct buf *out)
 	head(out, "collabd_errors_total", "counter", "Errors answered, by code.");
 	for (int i = 1; i < ERR_INDEX_MAX; i++)
 		if (h->metrics.errors[i] > 0)
-			buf_printf(out, "collabd_errors_total{code=\"%s\"} %lld\n", err_row(-i)->wire,
-			           (long long)h->metrics.errors[i]);
+			buf_printf(out, "collabd_errors_total{code=\"%s\"} %lld\n",
+			           err_row(-i)->wire, (long long)h->metrics.errors[i]);
 	head(out, "collabd_joins_total", "counter", "WebSocket joins, by how they began.");
 	for (int i = 0; i < RESUME_OUTCOMES; i++)
 		buf_printf(out, "collabd_joins_total{outcome=\"%s\"} %lld\n", outcomes[i],
@@ -81,12 +81,13 @@ static void store(struct hub *h, struct buf *out)
 	gauge(out, "collabd_store_bytes", "Size of the store.", s.bytes);
 	gauge(out, "collabd_store_pending", "Store requests under way.", s.pending);
 	counter(out, "collabd_store_commits_total", "Commits.", s.commits);
-	counter(out, "collabd_store_commit_failures_total", "Commits that failed.", s.commit_failures);
+	counter(out, "collabd_store_commit_failures_total", "Commits that failed.",
+	        s.commit_failures);
 	counter(out, "collabd_store_records_total", "Records committed.", s.records);
-	histogram(out, "collabd_commit_records", "Records a commit.", s.batch_records, STORE_BUCKETS,
-	          (double)s.batch_records_sum, 1);
-	histogram(out, "collabd_commit_seconds", "Duration of commits, fsync included.", s.commit_us,
-	          STORE_BUCKETS, (double)s.commit_us_sum / 1e6, 1e-6);
+	histogram(out, "collabd_commit_records", "Records a commit.", s.batch_records,
+	          STORE_BUCKETS, (double)s.batch_records_sum, 1);
+	histogram(out, "collabd_commit_seconds", "Duration of commits, fsync included.",
+	          s.commit_us, STORE_BUCKETS, (double)s.commit_us_sum / 1e6, 1e-6);
 }
 
 static void sockets(struct hub *h, struct buf *out)
@@ -101,7 +102,8 @@ static void sockets(struct hub *h, struct buf *out)
 	counter(out, "collabd_slow_closes_total", "Readers closed because they stood still.",
 	        s->stalled_closes);
 	gauge(out, "collabd_queue_bytes", "Bytes that sockets did not take yet.", s->queue_bytes);
-	head(out, "collabd_loop_lag_max_seconds", "gauge", "Longest turn of the loop since the last scrape.");
+	head(out, "collabd_loop_lag_max_seconds", "gauge",
+	     "Longest turn of the loop since the last scrape.");
 	buf_printf(out, "collabd_loop_lag_max_seconds %.6f\n", (double)s->loop_lag_us_max / 1e6);
 	h->sockets.loop_lag_us_max = 0;
 }

@@ -185,7 +185,8 @@ static bool refuse_with_reserve(struct net *n, const struct net_listener *l)
 	fd = accept4(l->at.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		if (l->at.local || !n->tls)
-			refuse(n, NULL, fd, ERR_SERVER_FULL, "the server is out of file descriptors");
+			refuse(n, NULL, fd, ERR_SERVER_FULL,
+			       "the server is out of file descriptors");
 		else
 			n->counters->refused++;
 		(void)close(fd); /* what was sent is on its way */

@@ -184,7 +184,8 @@ int person_lease(struct room *room, const char *user_id, const char *name, int64
 	return 0;
 }
 
-/* ---- cursors ---------------------------------------------------------------------------------- */
+/* ---- cursors ----------------------------------------------------------------------------------
+ */
 
 void person_cursor(struct room *room, struct conn *c, const struct command *cmd)
 {
@@ -233,7 +234,8 @@ static int64_t cursors_tick(struct room *room, int64_t now)
 	return 1000;
 }
 
-/* ---- by time ---------------------------------------------------------------------------------- */
+/* ---- by time ----------------------------------------------------------------------------------
+ */
 
 static int64_t lost_locks_tick(struct room *room, int64_t now)
 {
@@ -280,9 +282,11 @@ int64_t room_presence_tick(struct room *room, int64_t now)
 			p->grace_until_ms = p->lease_until_ms = 0;
 			ended = true;
 		}
-		/* A cursor that has not moved for long, and who has gone, are not shown any more. */
-		if (p->section_id && (p->conns == 0 || hub_wall(room->hub) - p->cursor_ms >
-		                                               room->hub->conf->cursor_seconds * 1000)) {
+		/* A cursor that has not moved for long, and who has gone, are not shown any more.
+		 */
+		if (p->section_id &&
+		    (p->conns == 0 ||
+		     hub_wall(room->hub) - p->cursor_ms > room->hub->conf->cursor_seconds * 1000)) {
 			free(p->section_id);
 			p->section_id = NULL;
 			block_unref(p->cursor_frame);

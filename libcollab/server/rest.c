@@ -6,7 +6,8 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-/* ---- an exchange's end ------------------------------------------------------------------------ */
+/* ---- an exchange's end ------------------------------------------------------------------------
+ */
 
 void exchange_drop_room(struct exchange *x)
 {
@@ -112,19 +113,19 @@ void exchange_answer(struct exchange *x)
 }
 
 /* Make the response an error's. */
-static void fail(struct exchange *x, const struct err *e, const struct decision *d)
+static void fail(struct exchange *x, const struct err *error, const struct decision *d)
 {
 	struct response *r = &x->response;
-	int index = e->code < 0 && -e->code < ERR_INDEX_MAX ? -e->code : ERR_INDEX_INTERNAL;
+	struct err inner = {0};
+	const struct err *e = hub_error(x->hub, error, &inner);
+	int index = -e->code;
 
 	x->hub->metrics.errors[index]++;
-	if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_TOKEN_EXPIRED || e->code == ERR_FORBIDDEN)
+	if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_TOKEN_EXPIRED ||
+	    e->code == ERR_FORBIDDEN)
 		x->hub->metrics.auth_failures++;
 	buf_clear(&r->body);
 	r->status = err_row(e->code)->http;
-	/* A precondition of the message, not of a header: 409 where If-Match did not ask. */
-	if (e->code == ERR_VERSION_MISMATCH && !x->request->if_match)
-		r->status = 409;
 	r->content_type = "application/problem+json";
 	problem_write(e, d, &r->body);
 	if (r->status == 401)
@@ -156,7 +157,8 @@ void exchange_answer_committed(struct exchange *x)
 	room_hold(x->room, x, x->room->head.seq);
 }
 
-/* ---- rooms ------------------------------------------------------------------------------------ */
+/* ---- rooms ------------------------------------------------------------------------------------
+ */
 
 void exchange_with_room(struct exchange *x, struct room *room, void (*then)(struct exchange *x))
 {
@@ -286,7 +288,8 @@ void exchange_since(struct exchange *x, const char *text, int64_t absent,
 		x->cursor = strtoll(text, &end, 10);
 	} else if (text) {
 		if (rfc3339_parse(text, &time_ms)) {
-			err_field(&e, ERR_BAD_FIELD, "since", "since is neither a seq nor an RFC 3339 time");
+			err_field(&e, ERR_BAD_FIELD, "since",
+			          "since is neither a seq nor an RFC 3339 time");
 			exchange_error(x, &e, NULL);
 			return;
 		}
@@ -302,7 +305,8 @@ void exchange_since(struct exchange *x, const char *text, int64_t absent,
 	then(x);
 }
 
-/* ---- small routes ----------------------------------------------------------------------------- */
+/* ---- small routes -----------------------------------------------------------------------------
+ */
 
 static void json_answer(struct exchange *x, int status)
 {
@@ -350,11 +354,13 @@ static void ticket(struct exchange *x)
 		exchange_error(x, &e, NULL);
 		return;
 	}
-	buf_printf(&x->response.body, "{\"expires_in\":%d,\"ticket\":\"%s\"}", TICKET_SECONDS, text);
+	buf_printf(&x->response.body, "{\"expires_in\":%d,\"ticket\":\"%s\"}", TICKET_SECONDS,
+	           text);
 	json_answer(x, 201);
 }
 
-/* ---- the way in ------------------------------------------------------------------------------- */
+/* ---- the way in -------------------------------------------------------------------------------
+ */
 
 static void dispatch(struct exchange *x)
 {
@@ -397,7 +403,8 @@ static int charge(struct exchange *x, struct err *e)
 	u = hub_user(x->hub, x->who.user_id);
 	if (!u)
 		return err_set(e, ERR_NOMEM, NULL);
-	if (bucket_take(&u->requests, x->hub->limits->requests_per_minute, hub_mono(x->hub), &after))
+	if (bucket_take(&u->requests, x->hub->limits->requests_per_minute, hub_mono(x->hub),
+	                &after))
 		return 0;
 	buf_printf(&x->response.headers, "Retry-After: %d\r\n", after);
 	return err_set(e, ERR_RATE_LIMITED, "more than %lld requests a minute",
@@ -500,7 +507,8 @@ void rest_begin(struct exchange *x)
 		break;
 	case ROUTE_VERSION:
 		buf_puts(&x->response.body,
-		         "{\"name\":\"collabd\",\"protocol\":1,\"version\":\"" COLLAB_VERSION "\"}");
+		         "{\"name\":\"collabd\",\"protocol\":1,\"version\":\"" COLLAB_VERSION
+		         "\"}");
 		json_answer(x, 200);
 		break;
 	case ROUTE_METRICS:

@@ -133,7 +133,8 @@ static void read_page(struct exchange *x)
 	struct page *p = x->more;
 	struct err e = {0};
 
-	if (store_read(x->hub->store, x->room->key, x->cursor, SCAN, PAGE_BYTES, records_came, x) == 0) {
+	if (store_read(x->hub->store, x->room->key, x->cursor, SCAN, PAGE_BYTES, records_came, x) ==
+	    0) {
 		x->pending++;
 		return;
 	}
@@ -162,7 +163,8 @@ static void stream(struct exchange *x, enum framing framing, struct page *p)
 	c->until = p->until;
 	if (!live && c->until > room->committed)
 		c->until = room->committed;
-	x->hub->transport.stream(x->sock, c, live ? "text/event-stream" : "application/x-ndjson", "");
+	x->hub->transport.stream(x->sock, c, live ? "text/event-stream" : "application/x-ndjson",
+	                         "");
 	exchange_free(x);
 	conn_join(c, since, true, NULL);
 	if (live && room->head.ended_ms)
@@ -173,7 +175,17 @@ static void begin(struct exchange *x)
 {
 	enum framing framing = framing_of(x);
 	struct page *p = x->more;
+	struct err e = {0};
 
+	/* The log that its reader knew is gone: to wait until this one is as long would be a gap.
+	 */
+	if (x->cursor > x->room->committed) {
+		free(p->filter);
+		err_field(&e, ERR_BAD_FIELD, "since", "the log ends at seq %lld",
+		          (long long)x->room->committed);
+		exchange_error(x, &e, NULL);
+		return;
+	}
 	if (framing == FRAMING_WS) {
 		buf_puts(&x->response.body, "{\"events\":[");
 		read_page(x);

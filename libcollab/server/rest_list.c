@@ -21,9 +21,9 @@ static bool visible(const struct exchange *x, const char *session_id, const json
 		return true;
 	if (room && room->state == ROOM_LIVE) /* the summary may be some seconds old */
 		return session_role(&room->head, x->who.user_id) != ROLE_NONE;
-	json_array_foreach(json_object_get(summary, "members"), i, member)
-		if (strcmp(json_string_value(member), x->who.user_id) == 0)
-			return true;
+	json_array_foreach(json_object_get(summary, "members"), i,
+	                   member) if (strcmp(json_string_value(member), x->who.user_id) ==
+	                               0) return true;
 	return false;
 }
 

@@ -5,7 +5,8 @@
 #include "proto/json_out.h"
 #include "server/hub_int.h"
 
-/* ---- resources -------------------------------------------------------------------------------- */
+/* ---- resources --------------------------------------------------------------------------------
+ */
 
 static bool include_has(const struct exchange *x, const char *what)
 {
@@ -33,7 +34,8 @@ static int get_session(struct exchange *x, struct buf *out, struct err *e)
 	struct state_view view;
 
 	(void)e;
-	/* By report, "none active" is an answer of the original system; by id, the session is shown. */
+	/* By report, "none active" is an answer of the original system; by id, the session is
+	 * shown. */
 	if (x->route.report_id[0] && x->view->ended_ms) {
 		buf_putc(out, '{');
 		json_bool(out, "has_active_session", false);
@@ -182,15 +184,16 @@ static int get_state(struct exchange *x, struct buf *out, struct err *e)
 	return 0;
 }
 
-/* ---- at which seq ------------------------------------------------------------------------------ */
+/* ---- at which seq ------------------------------------------------------------------------------
+ */
 
 static void write_view(struct exchange *x)
 {
 	static int (*const get[ROUTES])(struct exchange *, struct buf *, struct err *) = {
-		[ROUTE_SESSION] = get_session,       [ROUTE_SESSION_BY_ID] = get_session,
-		[ROUTE_STATE] = get_state,           [ROUTE_PARTICIPANTS] = get_participants,
-		[ROUTE_SECTIONS] = get_sections,     [ROUTE_SECTION] = get_section,
-		[ROUTE_COMMENTS] = get_comments,     [ROUTE_CONFLICTS] = get_conflicts,
+		[ROUTE_SESSION] = get_session,   [ROUTE_SESSION_BY_ID] = get_session,
+		[ROUTE_STATE] = get_state,       [ROUTE_PARTICIPANTS] = get_participants,
+		[ROUTE_SECTIONS] = get_sections, [ROUTE_SECTION] = get_section,
+		[ROUTE_COMMENTS] = get_comments, [ROUTE_CONFLICTS] = get_conflicts,
 		[ROUTE_CONFLICT] = get_conflict,
 	};
 	struct err e = {0};

@@ -143,7 +143,8 @@ static int create(struct exchange *x, const char *session_id, struct decision *d
 	for (size_t i = 0; i < d->len; i++) {
 		size_t at = i ? ends[i - 1] : 0;
 
-		records[i] = (struct store_record){0, d->events[i].time_ms, out.p + at, ends[i] - at};
+		records[i] =
+			(struct store_record){0, d->events[i].time_ms, out.p + at, ends[i] - at};
 	}
 	summary_write(&s, &summary);
 	memcpy(row.session_id, session_id, UUID_LEN + 1);
@@ -194,11 +195,12 @@ static void begin(struct exchange *x, const struct session *before)
 		people[i] = o->participants[i].command;
 	exchange_actor(x, &actor);
 	if (!rc && before && !session_may_restart(before, &actor))
-		rc = err_set(&e, ERR_FORBIDDEN, "only owners and editors of the report's last session "
-		                                "may start another");
+		rc = err_set(&e, ERR_FORBIDDEN,
+		             "only owners and editors of the report's last session "
+		             "may start another");
 	if (!rc)
-		rc = decide_start(&start, o->fresh || o->sections_len > 0 ? NULL : before, &actor, &env,
-		                  &d, &e);
+		rc = decide_start(&start, o->fresh || o->sections_len > 0 ? NULL : before, &actor,
+		                  &env, &d, &e);
 	if (!rc)
 		rc = create(x, session_id, &d, &e);
 	decision_release(&d);
@@ -253,7 +255,8 @@ static void look_up(struct exchange *x)
 		exchange_with_room(x, room, existing);
 		return;
 	}
-	if (store_find(x->hub->store, STORE_BY_REPORT_LATEST, x->route.report_id, latest_found, x) == 0) {
+	if (store_find(x->hub->store, STORE_BY_REPORT_LATEST, x->route.report_id, latest_found,
+	               x) == 0) {
 		x->pending++;
 		return;
 	}
@@ -274,7 +277,8 @@ void rest_start(struct exchange *x)
 	if (!rc && x->hub->draining)
 		rc = err_set(&e, ERR_DRAINING, NULL);
 	if (!rc && !identity_may_start(&x->who, x->route.report_id))
-		rc = err_set(&e, ERR_FORBIDDEN, "starting a session of %s needs the scope collab:start",
+		rc = err_set(&e, ERR_FORBIDDEN,
+		             "starting a session of %s needs the scope collab:start",
 		             x->route.report_id);
 	if (!rc && !bucket_take(&u->starts, x->hub->limits->session_starts_per_minute,
 	                        hub_mono(x->hub), &after)) {

@@ -1,4 +1,5 @@
-/* REST: mutations.  The body is the data of the message it stands for, the answer that one's ack. */
+/* REST: mutations.  The body is the data of the message it stands for, the answer that one's ack.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ static int query_members(struct exchange *x, json_t *path, struct err *e)
 		int64_t n = EVENT_ABSENT;
 
 		rc = query_int(x->query, numbers[i], 0, INT64_MAX, &n, e);
-		if (!rc && n != EVENT_ABSENT && json_object_set_new(path, numbers[i], json_integer(n)))
+		if (!rc && n != EVENT_ABSENT &&
+		    json_object_set_new(path, numbers[i], json_integer(n)))
 			rc = err_set(e, ERR_NOMEM, NULL);
 	}
 	if (!rc && force && json_object_set_new(path, "force", json_true()))
@@ -78,7 +80,8 @@ static int path_members(struct exchange *x, json_t **out, struct err *e)
 	int rc = path ? 0 : err_set(e, ERR_NOMEM, NULL);
 
 	for (size_t i = 0; !rc && i < sizeof ids / sizeof ids[0]; i++)
-		if (ids[i].value[0] && json_object_set_new(path, ids[i].name, json_string(ids[i].value)))
+		if (ids[i].value[0] &&
+		    json_object_set_new(path, ids[i].name, json_string(ids[i].value)))
 			rc = err_set(e, ERR_NOMEM, NULL);
 	if (!rc && route_row(x->route.route)->method == METHOD_DELETE)
 		rc = query_members(x, path, e);
@@ -100,17 +103,17 @@ static void presence(struct exchange *x, const struct actor *actor)
 	struct err e = {0};
 	int rc = decide(&room->head, &x->message.command, actor, &env, &d, &e);
 
-	decision_release(&d);
 	if (!rc && session_role(&room->head, x->who.user_id) == ROLE_NONE)
 		rc = err_set(&e, ERR_NO_PARTICIPANT, "only participants can be online");
 	if (!rc && person_lease(room, x->who.user_id, x->who.name, ttl == EVENT_ABSENT ? 60 : ttl))
 		rc = err_set(&e, ERR_NOMEM, NULL);
 	if (!rc && room->state != ROOM_LIVE)
 		rc = err_set(&e, ERR_STORE_UNAVAILABLE, NULL);
-	if (rc) {
-		exchange_error(x, &e, NULL);
+	if (rc)
+		exchange_error_committed(x, &e, &d);
+	decision_release(&d);
+	if (rc)
 		return;
-	}
 	buf_printf(&x->response.body, "{\"expires_in\":%lld,\"seq\":%lld,\"user_id\":\"%s\"}",
 	           (long long)(ttl == EVENT_ABSENT ? 60 : ttl), (long long)room->head.seq,
 	           x->who.user_id);
@@ -151,7 +154,8 @@ static void end_answer(struct exchange *x)
 
 void rest_decided(struct exchange *x, const struct command *c, const struct ack *ack)
 {
-	x->response.status = ack->duplicate || ack->unchanged ? 200 : commands[x->route.route].status;
+	x->response.status =
+		ack->duplicate || ack->unchanged ? 200 : commands[x->route.route].status;
 	x->response.content_type = "application/json";
 	if (c->kind == COMMAND_SESSION_END)
 		end_answer(x);

@@ -38,8 +38,8 @@ static const char *resume_refusal(const struct exchange *x, const unsigned char 
 		return "ahead";
 	if (x->cursor < x->room->head.floor)
 		return "compacted";
-	if (want && x->cursor > 0 && (!hash || sha256_unhex(want, bytes) ||
-	                              memcmp(bytes, hash, SHA256_LEN) != 0))
+	if (want && x->cursor > 0 &&
+	    (!hash || sha256_unhex(want, bytes) || memcmp(bytes, hash, SHA256_LEN) != 0))
 		return "hash_mismatch";
 	return NULL;
 }
@@ -75,7 +75,8 @@ static void join(struct exchange *x, const unsigned char *hash)
 	m->resumes[!asked ? RESUME_FRESH : resumed ? RESUME_RESUMED : RESUME_REFUSED]++;
 	/* x is the socket's until here; from now on the connection is. */
 	x->hub->transport.upgrade(x->sock, c,
-	                          x->request->ws_protocol && strstr(x->request->ws_protocol, "collab.v1")
+	                          x->request->ws_protocol &&
+	                                          strstr(x->request->ws_protocol, "collab.v1")
 	                                  ? "collab.v1"
 	                                  : NULL);
 	exchange_free(x);
@@ -145,7 +146,8 @@ static void enter(struct exchange *x)
 	/* By its id an ended session can be read to its end; joining is for what is live. */
 	if (!rc && x->room->head.ended_ms && x->route.route == ROUTE_WS_REPORT)
 		rc = err_set(&e, ERR_NO_SESSION, "the session has ended");
-	if (!rc && h->limits->connections_per_user > 0 && u->conns >= h->limits->connections_per_user) {
+	if (!rc && h->limits->connections_per_user > 0 &&
+	    u->conns >= h->limits->connections_per_user) {
 		buf_puts(&x->response.headers, "Retry-After: 10\r\n");
 		rc = err_set(&e, ERR_TOO_MANY_CONNECTIONS, "%s has %d connections", x->who.user_id,
 		             u->conns);

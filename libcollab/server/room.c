@@ -87,7 +87,8 @@ void room_free(struct room *room)
 	free(room);
 }
 
-/* ---- loading ---------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------
+ */
 
 /* Run everything that waits for the room; each may wait again. */
 static void run_waiting(struct room *room)
@@ -118,6 +119,29 @@ static void fail_waiting(struct room *room, const struct err *e)
 	}
 }
 
+/* When it has to be looked at: a lease or the session itself runs out, cursors counted. */
+static int64_t due_ms(const struct room *room)
+{
+	const struct session *s = &room->head;
+	int64_t active_ms = s->activity_ms > room->cursor_ms ? s->activity_ms : room->cursor_ms;
+	int64_t timeout_ms = active_ms + s->settings.timeout_minutes * INT64_C(60000);
+
+	if (session_due_ms(s) == INT64_MAX)
+		return INT64_MAX;
+	return timeout_ms < s->locks_due_ms ? timeout_ms : s->locks_due_ms;
+}
+
+/* End what has run out. */
+static void expire(struct room *room)
+{
+	struct command c;
+
+	if (room->state != ROOM_LIVE || due_ms(room) > hub_wall(room->hub))
+		return;
+	command_init(&c, COMMAND_EXPIRE);
+	room_system(room, &c);
+}
+
 static void loaded(void *arg, struct fold *f)
 {
 	struct room *room = arg;
@@ -126,7 +150,8 @@ static void loaded(void *arg, struct fold *f)
 	room->fold = NULL;
 	room->used_ms = hub_mono(h);
 	if (f->rc) {
-		hub_log(h, LOG_ERROR, "session %s cannot be opened: %s", room->session_id, f->err.text);
+		hub_log(h, LOG_ERROR, "session %s cannot be opened: %s", room->session_id,
+		        f->err.text);
 		fail_waiting(room, &f->err);
 		for (struct conn *c = room->conns; c; c = c->next)
 			conn_close_after(c, c->sent, 1013, "the session cannot be opened");
@@ -143,7 +168,11 @@ static void loaded(void *arg, struct fold *f)
 	room->state = ROOM_LIVE;
 	room->presence_dirty = true;
 	room_poke(room);
+	/* Nobody is shown who or what is over. */
 	room_presence(room);
+	expire(room);
+	if (room->state != ROOM_LIVE)
+		return; /* that could not be written: it is loading again */
 	release_held(room);
 	run_waiting(room);
 	for (struct conn *c = room->conns; c; c = c->next)
@@ -164,7 +193,8 @@ void room_load(struct room *room)
 	room->state = ROOM_FAILED;
 }
 
-/* ---- commits ---------------------------------------------------------------------------------- */
+/* ---- commits ----------------------------------------------------------------------------------
+ */
 
 void room_hold(struct room *room, struct exchange *x, int64_t at_seq)
 {
@@ -260,7 +290,8 @@ void room_appended(void *arg, const struct store_reply *reply)
 	room_wake(room);
 }
 
-/* ---- the end, and the server's own commands ------------------------------------------------------ */
+/* ---- the end, and the server's own commands
+ * ------------------------------------------------------ */
 
 void room_ended(struct room *room)
 {
@@ -284,11 +315,13 @@ void room_system(struct room *room, const struct command *c)
 		return;
 	rc = decide(&room->head, c, NULL, &env, &d, &e);
 	if (!rc && d.len > 0)
-		(void)room_append(room, &d, 0, &e); /* a failure loads the room again, and it is retried */
+		(void)room_append(room, &d, 0,
+		                  &e); /* a failure loads the room again, and it is retried */
 	decision_release(&d);
 }
 
-/* ---- by time ---------------------------------------------------------------------------------- */
+/* ---- by time ----------------------------------------------------------------------------------
+ */
 
 static void snapshot_kept(void *arg, const struct store_reply *reply)
 {
@@ -304,9 +337,10 @@ static void snapshot_kept(void *arg, const struct store_reply *reply)
 void room_snapshot(struct room *room, int64_t now)
 {
 	struct buf summary, *out = &room->hub->scratch;
-	int64_t due = session_due_ms(&room->head);
+	int64_t due = due_ms(room);
 
-	if (room->state != ROOM_LIVE || room->snapshot_pending || room->snapshot_seq == room->head.seq)
+	if (room->state != ROOM_LIVE || room->snapshot_pending ||
+	    room->snapshot_seq == room->head.seq)
 		return;
 	buf_init(&summary, 1 << 20);
 	buf_clear(out);
@@ -326,8 +360,8 @@ void room_snapshot(struct room *room, int64_t now)
 }
 
 /*
- * Snapshots follow the head by some seconds, longer for large states; they are put into the writer's
- * queue behind the events they hold, so the store refuses one whose events were lost.
+ * Snapshots follow the head by some seconds, longer for large states; they are put into the
+ * writer's queue behind the events they hold, so the store refuses one whose events were lost.
  */
 static int64_t snapshot_tick(struct room *room, int64_t now, bool at_once)
 {
@@ -367,17 +401,15 @@ void room_tick(struct room *room, int64_t now)
 		room_load(room);
 	}
 	if (room->state == ROOM_LIVE) {
-		struct command c;
 		bool leaving = now - room->used_ms >= h->conf->room_idle_seconds * 1000;
 
-		command_init(&c, COMMAND_EXPIRE);
-		if (!room->head.ended_ms && session_due_ms(&room->head) <= hub_wall(h))
-			room_system(room, &c);
+		expire(room);
 		if (room->state != ROOM_LIVE)
 			return;
 		wait = room_presence_tick(room, now);
-		ms = session_due_ms(&room->head) - hub_wall(h);
-		wait = ms < wait ? (ms < 1 ? 1 : ms) : wait;
+		ms = due_ms(room) - hub_wall(h);
+		wait = ms < wait ? (ms < 1 ? 100 : ms)
+		                 : wait; /* overdue: it could not be written */
 		ms = snapshot_tick(room, now, leaving);
 		wait = ms < wait ? ms : wait;
 		if (leaving && idle(room) && room->snapshot_seq == room->head.seq) {

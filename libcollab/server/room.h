@@ -18,7 +18,8 @@ void room_appends_lost(struct room *room, const struct err *why);
 /* The next hub_tick looks at this room. */
 void room_poke(struct room *room);
 
-/* Keep the head as a snapshot, with the directory's summary and due time, if it is not one already. */
+/* Keep the head as a snapshot, with the directory's summary and due time, if it is not one already.
+ */
 void room_snapshot(struct room *room, int64_t now);
 
 /* A command of the server itself (online, offline, expire); what it changes is appended. */

@@ -1,11 +1,13 @@
-/* Commands in a room: decide, append, answer; and the rebuilding of history that some need first. */
+/* Commands in a room: decide, append, answer; and the rebuilding of history that some need first.
+ */
 #include <stdlib.h>
 #include <string.h>
 
 #include "server/hub_int.h"
 #include "server/room.h"
 
-/* ---- history ---------------------------------------------------------------------------------- */
+/* ---- history ----------------------------------------------------------------------------------
+ */
 
 /* A section whose earlier changes are being read from the log, and who waits for them. */
 struct history_wait {
@@ -104,14 +106,16 @@ void history_cancel(struct room *room)
 		room->history = w->next;
 		fold_cancel(w->fold);
 		for (int i = 0; i < w->senders_len; i++)
-			if (w->senders[i].x) /* asked again once the room is live; conns are resynced */
+			if (w->senders[i]
+			            .x) /* asked again once the room is live; conns are resynced */
 				exchange_with_room(w->senders[i].x, room, w->senders[i].x->then);
 		free(w->section_id);
 		free(w);
 	}
 }
 
-/* ---- commands --------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------
+ */
 
 static void refuse(struct sender s, const struct command *c, const struct err *e,
                    const struct decision *d)
@@ -156,7 +160,8 @@ int room_command(struct room *room, const struct command *c, const struct actor 
 	                         .cursor_ms = room->cursor_ms,
 	                         .new_id = new_id,
 	                         .limits = room->hub->limits};
-	struct ack ack = {.version = EVENT_ABSENT, .fence = EVENT_ABSENT, .expires_ms = EVENT_ABSENT};
+	struct ack ack = {
+		.version = EVENT_ABSENT, .fence = EVENT_ABSENT, .expires_ms = EVENT_ABSENT};
 	struct decision d = {0};
 	struct err e = {0};
 	int64_t base = c->base_seq;
@@ -173,7 +178,8 @@ int room_command(struct room *room, const struct command *c, const struct actor 
 		if (!room->history_failed && c->section_id &&
 		    history_want(room, c->section_id, base, sender) == 0)
 			goto out;
-		rc = err_field(&e, ERR_BASE_TOO_OLD, "base_seq", "the text at that base is not kept any more");
+		rc = err_field(&e, ERR_BASE_TOO_OLD, "base_seq",
+		               "the text at that base is not kept any more");
 	}
 	if (!rc) /* read off the events before they are applied: they lend from the state */
 		ack_of_decision(&d, c, &ack);

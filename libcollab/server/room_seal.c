@@ -1,6 +1,6 @@
 /*
- * Sealing: events that were decided get their id, their place in the chain and their bytes; they are
- * applied to the head and handed to the store.
+ * Sealing: events that were decided get their id, their place in the chain and their bytes; they
+ * are applied to the head and handed to the store.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -41,7 +41,8 @@ static int conflict_form(struct room *room, struct slot *slot, const struct even
 	return rc;
 }
 
-/* Other forms of an event that readers in the room get, made while the state after it is at hand. */
+/* Other forms of an event that readers in the room get, made while the state after it is at hand.
+ */
 static int seal_forms(struct room *room, struct slot *slot, const struct event *ev)
 {
 	struct event_view view = {0};
@@ -149,9 +150,8 @@ static int store_newest(struct room *room, size_t n)
 		const struct slot *s = &room->tail.v[room->tail.len - n + i];
 		const struct frame *f = &s->frames[FRAME_STORED];
 
-		records[i] = (struct store_record){s->seq, s->time_ms,
-		                                   f->block->bytes + f->at + f->head,
-		                                   f->len - f->head};
+		records[i] = (struct store_record){
+			s->seq, s->time_ms, f->block->bytes + f->at + f->head, f->len - f->head};
 	}
 	/* The stored due time may be early, never late: it moves back only when it has to. */
 	if (due < room->due_stored_ms || room->head.ended_ms)

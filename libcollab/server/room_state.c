@@ -1,4 +1,5 @@
-/* What a room shows of its state: the view for replies, and session_state shared by many joiners. */
+/* What a room shows of its state: the view for replies, and session_state shared by many joiners.
+ */
 #include <string.h>
 
 #include "server/hub_int.h"
@@ -8,7 +9,8 @@ enum { VIEW_MAX = 256 };
 
 void room_view(struct room *room, bool without_email, struct state_view *view)
 {
-	static struct cursor cursors[VIEW_MAX]; /* the hub is one thread; lent until the next call */
+	static struct cursor
+		cursors[VIEW_MAX]; /* the hub is one thread; lent until the next call */
 	static const char *active[VIEW_MAX];
 	int64_t now = hub_wall(room->hub);
 	struct map_entry *entry = NULL;
@@ -24,13 +26,13 @@ void room_view(struct room *room, bool without_email, struct state_view *view)
 
 		if (!p->section_id)
 			continue;
-		cursors[view->cursors_len++] = (struct cursor){.user_id = p->user_id,
-		                                               .user_name = p->name,
-		                                               .section_id = p->section_id,
-		                                               .position = p->position,
-		                                               .selection = {p->selection[0],
-		                                                             p->selection[1]},
-		                                               .time_ms = p->cursor_ms};
+		cursors[view->cursors_len++] =
+			(struct cursor){.user_id = p->user_id,
+		                        .user_name = p->name,
+		                        .section_id = p->section_id,
+		                        .position = p->position,
+		                        .selection = {p->selection[0], p->selection[1]},
+		                        .time_ms = p->cursor_ms};
 		if (now - p->cursor_ms <= ACTIVE_SECONDS * 1000)
 			active[view->active_editors_len++] = p->user_id;
 	}

@@ -179,14 +179,16 @@ int slot_look(struct slot *slot)
 		author = event_author(&doc.ev);
 		slot->user_hash = author ? hash64(0, author, strlen(author)) : 0;
 		if (doc.ev.section_id)
-			slot->section_hash = hash64(0, doc.ev.section_id, strlen(doc.ev.section_id));
+			slot->section_hash =
+				hash64(0, doc.ev.section_id, strlen(doc.ev.section_id));
 		memcpy(slot->hash, doc.hash, SHA256_LEN);
 	}
 	event_doc_release(&doc);
 	return rc;
 }
 
-/* ---- chunks ----------------------------------------------------------------------------------- */
+/* ---- chunks -----------------------------------------------------------------------------------
+ */
 
 static void chunk_free(struct chunk *c)
 {

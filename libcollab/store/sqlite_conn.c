@@ -14,9 +14,21 @@ enum { BUSY_MS = 2000 };
 /* A connection is used by one thread at a time; the file was made before. */
 enum { FLAGS = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX };
 
+/*
+ * A read that the disk fails (EIO) comes out of a statement as "malformed": SQLite takes it for a
+ * damaged file system.  It may be well again by and by, and the file be whole.
+ */
+static int primary_code(const struct db *d)
+{
+	int rc = d->handle ? sqlite3_extended_errcode(d->handle) & 0xff : SQLITE_NOMEM;
+	bool failed = d->system_errno == EIO || d->system_errno == ENXIO;
+
+	return rc == SQLITE_CORRUPT && failed ? SQLITE_IOERR : rc;
+}
+
 int db_error(struct db *d, const char *what, struct err *e)
 {
-	int rc = d->handle ? sqlite3_extended_errcode(d->handle) : SQLITE_NOMEM, kind = rc & 0xff;
+	int kind = primary_code(d);
 	int code = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB ? ERR_CORRUPT
 	                                                           : ERR_STORE_UNAVAILABLE;
 	bool system = kind == SQLITE_IOERR || kind == SQLITE_CANTOPEN;
@@ -26,7 +38,7 @@ int db_error(struct db *d, const char *what, struct err *e)
 		return err_set(e, code, "%s: out of memory", what);
 	if (!system || !d->system_errno || strerror_r(d->system_errno, reason, sizeof reason))
 		return err_set(e, code, "%s: %s", what, sqlite3_errmsg(d->handle));
-	return err_set(e, code, "%s: %s (%s)", what, sqlite3_errmsg(d->handle), reason);
+	return err_set(e, code, "%s: %s (%s)", what, sqlite3_errstr(kind), reason);
 }
 
 /*

@@ -15,7 +15,9 @@ PATIENCE=${PATIENCE:-20} # seconds that anything may take
 REPORT=pmr-1             # what paths without a slash in front belong to
 bats_require_minimum_version 1.5.0
 # A sanitizer that finds something must not look like an ordinary exit.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=99} UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:print_stacktrace=1}
+# (Its runtime need not come first: the clock is preloaded.)
+export ASAN_OPTIONS=${ASAN_OPTIONS:-exitcode=99:verify_asan_link_order=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-exitcode=99:print_stacktrace=1}
 
 # ---- processes ----------------------------------------------------------------------------------
 
@@ -51,6 +53,21 @@ daemon_start() {
 	URL=http://$ADDRESS
 }
 
+# daemon_start_with_clock [FLAG]...: the same, with a wall clock that `clock` can put forward.
+daemon_start_with_clock() {
+	local lib
+	scratch
+	lib=$(faketime -m -f +0 printenv LD_PRELOAD)
+	[ -f "$DIR/clock" ] || clock +0
+	daemon_start -e "env LD_PRELOAD=$lib FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1" "$@"
+}
+
+# clock OFFSET: from now on it is so much later ("+90m") than it is.
+clock() {
+	echo "$1" >"$DIR/clock.new"
+	mv "$DIR/clock.new" "$DIR/clock"
+}
+
 # daemon_wait: the daemon ends by itself or by a signal; its status is returned (128 + n).
 daemon_wait() {
 	local pid=$SHELL_PID status=0
@@ -82,6 +99,14 @@ clean_up() {
 	if [ -n "${PID:-}" ]; then
 		daemon_stop
 	fi
+}
+
+# not_logged TEXT...: the daemon's log has none of these.
+not_logged() {
+	local text
+	for text; do
+		! grep -qF -e "$text" "$DIR/log" || fail_with "in the log: $text" || return 1
+	done
 }
 
 fail_with() {
@@ -165,7 +190,7 @@ start() {
 field() {
 	local text=${2-$BODY}
 	VALUE=
-	[[ $text =~ \"$1\":(\"([^\"]*)\"|[^,}\]]*) ]] || return 1
+	[[ $text =~ \"$1\":(\"([^\"]*)\"|[^],}]*) ]] || return 1
 	VALUE=${BASH_REMATCH[1]}
 	[ "${VALUE:0:1}" != '"' ] || VALUE=${BASH_REMATCH[2]}
 }

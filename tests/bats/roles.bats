@@ -291,6 +291,27 @@ bearer() {
 	done <<<"$rows"
 }
 
+@test "anyone may renew their token, and nobody another's" {
+	local user
+	secret
+	daemon_stop
+	daemon_start --secret-file "$SECRET"
+	start
+	for user in olga eddy cora vera rita; do
+		mint "{\"sub\":\"$user\",\"scope\":\"collab:read\"}"
+		join $user '' "token=$TOKEN" -t "$ADDRESS"
+		mint "{\"sub\":\"$user\",\"scope\":\"collab:read\",\"n\":2}"
+		ws_say $user "{\"type\":\"token_refresh\",\"ref\":\"t\",\"data\":{\"token\":\"$TOKEN\"}}"
+		ws_until $user '"type":"ack"' '"ref":"t"'
+		mint '{"sub":"otto"}'
+		ws_say $user "{\"type\":\"token_refresh\",\"data\":{\"token\":\"$TOKEN\"}}"
+		ws_until $user '"type":"error"' '"code":"forbidden"' '"field":"token"'
+	done
+	# Nor one with which it could not have come in.
+	mint '{"sub":"rita"}'
+	ws_ask rita "{\"type\":\"token_refresh\",\"data\":{\"token\":\"$TOKEN\"}}" '"code":"forbidden"' '"field":"token"'
+}
+
 @test "a connection with mode=watch only reads, whoever it is" {
 	local needs message rows
 	prepare eddy

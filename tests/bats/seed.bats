@@ -370,7 +370,7 @@ comment='{"type":"comment_added","data":{"section_id":"intro","content":"Why?","
 	[ "$MSG" = "#http 401" ]
 	ws nobody '' '' -t "$ADDRESS"
 	[ "$MSG" = "#http 401" ]
-	! grep -F "$TOKEN" "$DIR/log"
+	not_logged "$TOKEN"
 }
 
 @test "a cursor goes to the others with the original's fields" {

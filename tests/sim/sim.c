@@ -28,7 +28,8 @@ static void log_line(void *arg, enum log_level level, const char *line)
 		printf("# log %d: %s\n", level, line);
 }
 
-/* ---- the transport ---------------------------------------------------------------------------- */
+/* ---- the transport ----------------------------------------------------------------------------
+ */
 
 static void on_answer(void *sock, struct response *r)
 {
@@ -143,7 +144,8 @@ void sim_crash(struct sim *s)
 	start_hub(s);
 }
 
-/* ---- turns ------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------
+ */
 
 static void decode(struct sim_sock *k)
 {
@@ -199,7 +201,8 @@ void sim_run(struct sim *s, int64_t ms)
 	}
 }
 
-/* ---- requests --------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------
+ */
 
 static struct sim_sock *sock_new(struct sim *s, const char *user, const char *method,
                                  const char *target, const char *body)
@@ -211,8 +214,8 @@ static struct sim_sock *sock_new(struct sim *s, const char *user, const char *me
 	k->sim = s;
 	k->next = s->socks;
 	s->socks = k;
-	(void)snprintf(k->path, sizeof k->path, "%.*s", (int)(q ? q - target : (long)strlen(target)),
-	               target);
+	(void)snprintf(k->path, sizeof k->path, "%.*s",
+	               (int)(q ? q - target : (long)strlen(target)), target);
 	(void)snprintf(k->query, sizeof k->query, "%s", q ? q + 1 : "");
 	(void)snprintf(k->as, sizeof k->as, "%s;%s", user, user);
 	k->request = (struct request){.method = method,
@@ -239,8 +242,8 @@ static void run_until_answered(struct sim_sock *k)
 	}
 }
 
-struct sim_sock *sim_request(struct sim *s, const char *user, const char *method, const char *target,
-                             const char *body)
+struct sim_sock *sim_request(struct sim *s, const char *user, const char *method,
+                             const char *target, const char *body)
 {
 	struct sim_sock *k = sock_new(s, user, method, target, body);
 

@@ -1,6 +1,7 @@
 /*
- * A world without sockets: a hub over the in-memory store, clients that speak the protocol, a network
- * that delays, reorders between connections and breaks, a daemon that crashes -- all from one seed.
+ * A world without sockets: a hub over the in-memory store, clients that speak the protocol, a
+ * network that delays, reorders between connections and breaks, a daemon that crashes -- all from
+ * one seed.
  */
 #ifndef TESTS_SIM_SIM_H
 #define TESTS_SIM_SIM_H
@@ -23,17 +24,17 @@ struct sim_sock {
 	struct conn *conn;
 	bool want, dropped;
 	struct ws_decoder decoder;
-	struct buf wire;       /* from the hub, not yet decoded */
-	int status;            /* of an answer; 0: none yet */
-	char *answer;          /* its body */
+	struct buf wire; /* from the hub, not yet decoded */
+	int status;      /* of an answer; 0: none yet */
+	char *answer;    /* its body */
 	int close_code;
-	json_t *received;      /* messages decoded: an array */
-	void *owner;           /* the test's */
+	json_t *received; /* messages decoded: an array */
+	void *owner;      /* the test's */
 };
 
 struct sim {
 	uint64_t rnd;
-	int64_t now_ms;        /* both clocks */
+	int64_t now_ms; /* both clocks */
 	struct store *store;
 	struct auth *auth;
 	struct conf conf;
@@ -56,10 +57,11 @@ void sim_run(struct sim *s, int64_t ms);
 void sim_turn(struct sim *s);
 
 /* An HTTP request as `user` ("admin": the administrator himself).  Run until answered. */
-struct sim_sock *sim_request(struct sim *s, const char *user, const char *method, const char *target,
-                             const char *body);
+struct sim_sock *sim_request(struct sim *s, const char *user, const char *method,
+                             const char *target, const char *body);
 
-/* A WebSocket as `user`; target "/ws/…?since=…".  The handshake's answer may be a refusal (status). */
+/* A WebSocket as `user`; target "/ws/…?since=…".  The handshake's answer may be a refusal (status).
+ */
 struct sim_sock *sim_connect(struct sim *s, const char *user, const char *target);
 
 /* Hand a message to the hub. */

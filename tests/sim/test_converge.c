@@ -1,14 +1,14 @@
 /*
  * Everyone converges: editors with core's state machine (deltas), and clients of the original
- * protocol that know only whole contents, write one section of a `merge` session over a network that
- * delays and breaks and a server that crashes.  At the end every replica, the server and a fold of
- * the stored log hold the same bytes.
+ * protocol that know only whole contents, write one section of a `merge` session over a network
+ * that delays and breaks and a server that crashes.  At the end every replica, the server and a
+ * fold of the stored log hold the same bytes.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/otclient.h"
 #include "base/utf8.h"
+#include "core/otclient.h"
 #include "proto/op_json.h"
 #include "sim.h"
 
@@ -22,12 +22,12 @@ struct editor {
 	bool joined, ready, asks;
 	/* delta editors */
 	struct otclient ot;
-	bool resend;       /* what is in flight must go again on this connection */
+	bool resend; /* what is in flight must go again on this connection */
 	/* whole-content clients */
 	char *text;
 	size_t len;
-	char ref[24];      /* of the message in flight, "" none */
-	char *flying;      /* its bytes */
+	char ref[24]; /* of the message in flight, "" none */
+	char *flying; /* its bytes */
 	int refs;
 };
 
@@ -44,10 +44,12 @@ static void wrong(struct world *w, const struct editor *ed, const char *what, in
 		       (long long)ed->seq);
 }
 
-/* ---- edits ------------------------------------------------------------------------------------ */
+/* ---- edits ------------------------------------------------------------------------------------
+ */
 
-static const char *const bits[] = {"a",  "plan ", "é",          "日本",  "𝔘",     "e\xcc\x81",
-                                   "\n", "\r\n",  "👩\xe2\x80\x8d🚀", "zwölf ", "Q4 ", ""};
+static const char *const bits[] = {"a",         "plan ", "é",    "日本",           "𝔘",
+                                   "e\xcc\x81", "\n",    "\r\n", "👩\xe2\x80\x8d🚀", "zwölf ",
+                                   "Q4 ",       ""};
 
 /* The text with one random edit: a piece cut out, a piece put in. */
 static char *edited(struct world *w, const char *text, size_t len, size_t *out_len)
@@ -133,9 +135,10 @@ static void edit(struct world *w, struct editor *ed, bool whole)
 	text = edited(w, ed->text ? ed->text : "", ed->len, &len);
 	(void)snprintf(ed->ref, sizeof ed->ref, "whole%d-%d", (int)(ed - w->editors), ++ed->refs);
 	{
-		json_t *o = json_pack("{s:s, s:s, s:{s:s, s:I, s:{s:s%}}}", "type", "section_update", "ref",
-		                      ed->ref, "data", "section_id", "s", "base_seq",
-		                      (json_int_t)ed->seq, "changes", "content", text, len);
+		json_t *o =
+			json_pack("{s:s, s:s, s:{s:s, s:I, s:{s:s%}}}", "type", "section_update",
+		                  "ref", ed->ref, "data", "section_id", "s", "base_seq",
+		                  (json_int_t)ed->seq, "changes", "content", text, len);
 
 		ed->flying = json_dumps(o, JSON_COMPACT);
 		json_decref(o);
@@ -144,7 +147,8 @@ static void edit(struct world *w, struct editor *ed, bool whole)
 	sim_send(ed->sock, ed->flying);
 }
 
-/* ---- what comes ------------------------------------------------------------------------------- */
+/* ---- what comes -------------------------------------------------------------------------------
+ */
 
 static void set_text(struct editor *ed, const json_t *content)
 {
@@ -244,8 +248,9 @@ static void own_text(struct editor *ed, const json_t *ack, bool duplicate)
 	else if (stored)
 		set_text(ed, stored);
 	else
-		set_text(ed, json_object_get(json_object_get(json_object_get(sent, "data"), "changes"),
-		                             "content"));
+		set_text(ed,
+		         json_object_get(json_object_get(json_object_get(sent, "data"), "changes"),
+		                         "content"));
 	json_decref(sent);
 }
 
@@ -334,7 +339,8 @@ static void join(struct world *w, struct editor *ed, bool whole)
 	}
 }
 
-/* ---- the run ---------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------
+ */
 
 static void step(struct world *w)
 {
@@ -384,8 +390,9 @@ static void settle(struct world *w)
 		sim_run(&w->sim, 500);
 	}
 	for (int k = WHOLE; k < EDITORS; k++) {
-		struct sim_sock *s = sim_request(&w->sim, w->editors[k].user, "GET",
-		                                 "/api/reports/pmr/r1/collaborate/sections/s", NULL);
+		struct sim_sock *s =
+			sim_request(&w->sim, w->editors[k].user, "GET",
+		                    "/api/reports/pmr/r1/collaborate/sections/s", NULL);
 		json_t *o = json_loads(s->answer, 0, NULL);
 
 		if (w->editors[k].asks)
@@ -423,7 +430,8 @@ static void compare(struct world *w, uint64_t seed)
 
 		if (strcmp(mine ? mine : "", text) != 0) {
 			differ++;
-			printf("# %s holds %s\n# the server %s\n", ed->user, mine ? mine : "", text);
+			printf("# %s holds %s\n# the server %s\n", ed->user, mine ? mine : "",
+			       text);
 		}
 		pending += k >= WHOLE ? ed->flying != NULL : !otclient_synchronized(&ed->ot);
 	}
@@ -439,17 +447,18 @@ static void compare(struct world *w, uint64_t seed)
 	free(folded);
 }
 
+static const char begin[] = "{\"conflict_resolution_strategy\":\"merge\",\"participants\":["
+			    "{\"user_id\":\"u1\"},{\"user_id\":\"u2\"},"
+			    "{\"user_id\":\"u3\"},{\"user_id\":\"u4\"}],"
+			    "\"sections\":{\"s\":{\"content\":\"The budget: 10 %.\\n\"}}}";
+
 static void run(uint64_t seed, int steps)
 {
 	struct world *w = calloc(1, sizeof *w);
 	struct sim_sock *k = NULL;
 
 	sim_init(&w->sim, seed);
-	k = sim_request(&w->sim, "u0", "POST", "/api/reports/pmr/r1/collaborate/start",
-	                "{\"conflict_resolution_strategy\":\"merge\",\"participants\":["
-	                "{\"user_id\":\"u1\",\"role\":\"editor\"},{\"user_id\":\"u2\",\"role\":\"editor\"},"
-	                "{\"user_id\":\"u3\",\"role\":\"editor\"},{\"user_id\":\"u4\",\"role\":\"editor\"}],"
-	                "\"sections\":{\"s\":{\"content\":\"The budget: 10 %.\\n\"}}}");
+	k = sim_request(&w->sim, "u0", "POST", "/api/reports/pmr/r1/collaborate/start", begin);
 	is_int(k->status, 201, "started");
 	sim_close(k, true);
 	for (int i = 0; i < EDITORS; i++)

@@ -20,11 +20,11 @@ struct client {
 	struct sim *sim;
 	struct sim_sock *sock;
 	char user[16];
-	int64_t seq;           /* last seq seen */
+	int64_t seq; /* last seq seen */
 	char hash[65];
 	struct pending *pending; /* sent or to be sent, in order */
 	int refs;
-	int64_t acked;         /* acks seen */
+	int64_t acked; /* acks seen */
 	bool state_seen;
 };
 
@@ -109,7 +109,8 @@ static void on_message(struct world *w, struct client *c, const json_t *o)
 	} else if (sim_int(o, "seq") > 0 && json_object_get(o, "event_id")) {
 		told(w, c, sim_int(o, "seq"), sim_str(o, "hash"));
 		if (strcmp(sim_str(o, "user_id"), c->user) == 0 && sim_str(o, "ref")[0])
-			drop_pending(c, sim_str(o, "ref")); /* an own event in a replay is its ack */
+			drop_pending(c,
+			             sim_str(o, "ref")); /* an own event in a replay is its ack */
 	}
 }
 
@@ -150,17 +151,21 @@ static void connect_client(struct world *w, struct client *c)
 static void edit(struct world *w, struct client *c)
 {
 	struct pending *p = calloc(1, sizeof *p), **end = &c->pending;
-	static const char *const words[] = {"plan", "naïve", "日本語", "𝔘𝔫𝔦", "e\\u0301", "👩‍🚀"};
+	static const char *const words[] = {"plan", "naïve",    "日本語",
+	                                    "𝔘𝔫𝔦",  "e\\u0301", "👩‍🚀"};
 
 	(void)snprintf(p->ref, sizeof p->ref, "%s-%d", c->user, ++c->refs);
 	if (rnd(&w->sim.rnd) % 4)
 		(void)snprintf(p->json, sizeof p->json,
-		               "{\"type\":\"section_update\",\"ref\":\"%s\",\"data\":{\"section_id\":\"s%d\","
+		               "{\"type\":\"section_update\",\"ref\":\"%s\",\"data\":{\"section_"
+		               "id\":\"s%d\","
 		               "\"changes\":{\"content\":\"%s %d\"}}}",
-		               p->ref, (int)(rnd(&w->sim.rnd) % 3), words[rnd(&w->sim.rnd) % 6], c->refs);
+		               p->ref, (int)(rnd(&w->sim.rnd) % 3), words[rnd(&w->sim.rnd) % 6],
+		               c->refs);
 	else
 		(void)snprintf(p->json, sizeof p->json,
-		               "{\"type\":\"comment_added\",\"ref\":\"%s\",\"data\":{\"section_id\":\"s0\","
+		               "{\"type\":\"comment_added\",\"ref\":\"%s\",\"data\":{\"section_"
+		               "id\":\"s0\","
 		               "\"content\":\"%s\",\"parent_comment_id\":null}}",
 		               p->ref, words[rnd(&w->sim.rnd) % 6]);
 	while (*end)
@@ -275,8 +280,8 @@ static void check_log(struct world *w, const char *name)
 		bad += w->refs[seq][0] != '\0';
 	for (int i = 0; i < CLIENTS; i++)
 		acked += w->clients[i].acked;
-	ok(bad == 0, "%s: the log (%lld events) has every acked edit once, at its seq (%lld acks)", name,
-	   (long long)seen, (long long)acked);
+	ok(bad == 0, "%s: the log (%lld events) has every acked edit once, at its seq (%lld acks)",
+	   name, (long long)seen, (long long)acked);
 }
 
 static void run(const char *name, uint64_t seed, int steps, int faults)
@@ -287,11 +292,12 @@ static void run(const char *name, uint64_t seed, int steps, int faults)
 	int pending = 0;
 
 	sim_init(&w->sim, seed);
-	k = sim_request(&w->sim, "u0", "POST", "/api/reports/pmr/r1/collaborate/start",
-	                "{\"max_participants\":20,\"participants\":["
-	                "{\"user_id\":\"u1\",\"role\":\"editor\"},{\"user_id\":\"u2\",\"role\":\"editor\"},"
-	                "{\"user_id\":\"u3\",\"role\":\"editor\"},{\"user_id\":\"u4\",\"role\":\"editor\"},"
-	                "{\"user_id\":\"u5\",\"role\":\"editor\"}]}");
+	k = sim_request(
+		&w->sim, "u0", "POST", "/api/reports/pmr/r1/collaborate/start",
+		"{\"max_participants\":20,\"participants\":["
+		"{\"user_id\":\"u1\",\"role\":\"editor\"},{\"user_id\":\"u2\",\"role\":\"editor\"},"
+		"{\"user_id\":\"u3\",\"role\":\"editor\"},{\"user_id\":\"u4\",\"role\":\"editor\"},"
+		"{\"user_id\":\"u5\",\"role\":\"editor\"}]}");
 	is_int(k->status, 201, name);
 	if (k->status != 201)
 		printf("# %s\n", k->answer ? k->answer : "");

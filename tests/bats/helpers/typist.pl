@@ -4,7 +4,8 @@
 #
 # usage: typist.pl NAME EDITS FILE PMR-JOIN-ARGUMENT...
 #
-# While its edits go on it writes a line "ack SEQ REF" for each to stdout.  When stdin ends it leaves;
+# For each edit it writes a line to stdout, "ack SEQ REF", or "nothing SEQ REF" when it made no
+# event, and "told SEQ" for each event of others.  When stdin ends it leaves;
 # then FILE holds its copy of the text: of the last seq that it was told of, which is the last line
 # of stdout, "end SEQ".  PMR_SEED makes the edits.
 use strict;
@@ -71,10 +72,11 @@ sub hear {
 		$text = $m->{sections}{$section}{content} // '';
 		$seq = $m->{seq};
 	} elsif ($type eq 'ack' && $flying && $m->{ref} eq $flying->{ref}) {
+		# Others may have deleted what we wanted to: then there is no event, and nothing to do.
 		die "$name: $seq then ack $m->{seq}\n" if $m->{seq} <= $seq && !$m->{unchanged};
-		change($m->{changes} // { delta => $flying->{delta} });
-		print "ack $m->{seq} $m->{ref}\n";
-		$seq = $m->{seq};
+		change($m->{changes} // { delta => $flying->{delta} }) if !$m->{unchanged};
+		print $m->{unchanged} ? 'nothing' : 'ack', " $m->{seq} $m->{ref}\n";
+		$seq = $m->{seq} if $m->{seq} > $seq;
 		undef $flying;
 	} elsif ($type eq 'error') {
 		die "$name: $_[0]\n";
@@ -82,6 +84,7 @@ sub hear {
 		die "$name: $seq then $m->{seq}\n" if $m->{seq} != $seq + 1;
 		change($m->{changes}) if ($m->{section_id} // '') eq $section;
 		$seq = $m->{seq};
+		print "told $seq\n";
 	}
 	type_something() if !$flying && $seq && $n < $edits;
 }

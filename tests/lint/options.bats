@@ -1,0 +1,95 @@
+# Every option and verb of a tool is in its usage text, its manual page and the completions.
+# --complete-options prints the table from which parsing, --help and completions come.
+# shellcheck shell=bash
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	BUILD=${BUILD:-$PWD/build}
+	TOOLS=()
+	for source in cmd/pmr-*.c; do
+		source=${source#cmd/}
+		TOOLS+=("${source%.c}")
+	done
+}
+
+# The options of a tool, one a line: -x and --long.
+options_of() {
+	"$BUILD/$1" --complete-options | cut -f 1 | grep '^-' | LC_ALL=C sort
+}
+
+verbs_of() {
+	"$BUILD/$1" --complete-options | cut -f 1 | grep '^[^-]'
+}
+
+# The options that a page describes: what follows each Fl of its ".It Fl" lines.
+options_in_page() {
+	awk '/^\.It Fl / {
+		for (i = 2; i < NF; i++)
+			if ($i == "Fl" && $(i + 1) ~ /^-?[A-Za-z]/)
+				print "-" $(i + 1)
+	}' "$1" | LC_ALL=C sort -u
+}
+
+@test "every tool is built and has a manual page" {
+	for tool in "${TOOLS[@]}"; do
+		[ -x "$BUILD/$tool" ] && [ -f "man/$tool.1" ] || {
+			echo "there is no $tool or no man/$tool.1"
+			return 1
+		}
+	done
+}
+
+@test "the manual page describes the options that there are, and no others" {
+	for tool in "${TOOLS[@]}"; do
+		echo "$tool: < in --help, > in the page"
+		diff <(options_of "$tool") <(options_in_page "man/$tool.1")
+	done
+}
+
+@test "the manual page describes every verb" {
+	for tool in "${TOOLS[@]}"; do
+		for verb in $(verbs_of "$tool"); do
+			grep -Eq "^\.(It )?Cm (.* )?$verb( |$)" "man/$tool.1" || {
+				echo "man/$tool.1 does not describe $verb"
+				return 1
+			}
+		done
+	done
+}
+
+@test "--help shows every option" {
+	for tool in "${TOOLS[@]}"; do
+		help=$("$BUILD/$tool" --help)
+		for option in $(options_of "$tool"); do
+			grep -Eq -e "^ +(-., )?$option( |,|\$)" <<<"$help" || {
+				echo "$tool --help does not show $option"
+				return 1
+			}
+		done
+	done
+}
+
+@test "a verb's --help shows what the verb takes, and it takes that" {
+	for tool in "${TOOLS[@]}"; do
+		for verb in $(verbs_of "$tool"); do
+			"$BUILD/$tool" "$verb" --help >/dev/null
+			extra=$(LC_ALL=C comm -13 <(options_of "$tool") \
+				<("$BUILD/$tool" "$verb" --complete-options | cut -f 1 | LC_ALL=C sort))
+			[ -z "$extra" ] || {
+				echo "$tool $verb has options that $tool has not: $extra"
+				return 1
+			}
+		done
+	done
+}
+
+@test "the completions are for every tool" {
+	for file in completions/pmr.bash completions/_pmr completions/pmr.fish; do
+		for tool in "${TOOLS[@]}"; do
+			grep -qw -e "$tool" "$file" || {
+				echo "$file does not name $tool"
+				return 1
+			}
+		done
+	done
+}
