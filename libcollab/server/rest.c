@@ -280,12 +280,11 @@ void exchange_since(struct exchange *x, const char *text, int64_t absent,
                     void (*then)(struct exchange *x))
 {
 	struct err e = {0};
-	char *end = NULL;
 	int64_t time_ms;
 
 	x->cursor = absent;
-	if (text && text[strspn(text, "0123456789")] == '\0' && text[0] && strlen(text) < 19) {
-		x->cursor = strtoll(text, &end, 10);
+	if (text && text[strspn(text, "0123456789")] == '\0' && text[0]) {
+		x->cursor = strtoll(text, NULL, 10); /* too large a one is INT64_MAX: above all */
 	} else if (text) {
 		if (rfc3339_parse(text, &time_ms)) {
 			err_field(&e, ERR_BAD_FIELD, "since",

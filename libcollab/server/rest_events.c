@@ -179,7 +179,7 @@ static void begin(struct exchange *x)
 
 	/* The log that its reader knew is gone: to wait until this one is as long would be a gap.
 	 */
-	if (x->cursor > x->room->committed) {
+	if (framing == FRAMING_SSE && x->cursor > x->room->committed) {
 		free(p->filter);
 		err_field(&e, ERR_BAD_FIELD, "since", "the log ends at seq %lld",
 		          (long long)x->room->committed);

@@ -408,8 +408,8 @@ void room_tick(struct room *room, int64_t now)
 			return;
 		wait = room_presence_tick(room, now);
 		ms = due_ms(room) - hub_wall(h);
-		wait = ms < wait ? (ms < 1 ? 100 : ms)
-		                 : wait; /* overdue: it could not be written */
+		/* What is overdue could not be written: not again at once. */
+		wait = ms < wait ? (ms < 1 ? 100 : ms) : wait;
 		ms = snapshot_tick(room, now, leaving);
 		wait = ms < wait ? ms : wait;
 		if (leaving && idle(room) && room->snapshot_seq == room->head.seq) {

@@ -5,6 +5,7 @@
 load helper
 
 setup() {
+	# shellcheck disable=SC2086 # words are meant
 	daemon_start ${FLAGS[$BATS_TEST_DESCRIPTION]:-}
 	start
 	# Eddy stays online by this connection, whatever becomes of the others.
@@ -204,7 +205,7 @@ closes_b() {
 }
 
 @test "a character may be cut by fragments" {
-	local id
+	local hex
 	join b eddy
 	# "é😀" in a comment, byte by byte.
 	ws_say b 'frame fin=0 text={"type":"comment_added","data":{"section_id":"intro","content":"'
@@ -213,7 +214,6 @@ closes_b() {
 	done
 	ws_say b 'frame op=0 fin=0 hex=80'
 	ws_ask b 'frame op=0 text="}}' '"type":"ack"'
-	field comment_id "$MSG"
 	ws_read stay '"type":"comment_added"' '"content":"é😀"'
 }
 
