@@ -13,17 +13,6 @@ teardown() {
 	clean_up
 }
 
-@test "wait: true at once, timed out, ended" {
-	run -0 "$BUILD/pmr-wait" --as olga --for comments-resolved --for section:intro --for offline:cora -W 10
-	[[ $output == *'"session_id"'* ]]
-	run -124 "$BUILD/pmr-wait" --as olga --for 'section:intro>=1000' -W 0.2
-	run -64 "$BUILD/pmr-wait" --for nonsense
-	"$BUILD/pmr-wait" --as olga --for ended -W 10 >"$DIR/out" 3>&- &
-	api POST end olga '{}'
-	wait $!
-	[ -s "$DIR/out" ]
-}
-
 @test "each: the cursor moves when the command is done, and what is done is not repeated" {
 	local cur=$DIR/cur
 	"$BUILD/pmr-watch" --as olga -S 0 -n 3 >"$DIR/events"
