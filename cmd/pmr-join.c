@@ -41,8 +41,7 @@ static void put_line(struct seat *w, const char *json, size_t len)
 	w->done |= --w->left == 0;
 }
 
-/* ---- what is said -----------------------------------------------------------------------------
- */
+/* ---- what is said ----------------------------------------------------------------------- */
 
 static void bad_line(struct seat *w, const struct collab_err *e)
 {
@@ -120,8 +119,7 @@ static void take_lines(struct seat *w)
 	}
 }
 
-/* ---- what is heard ----------------------------------------------------------------------------
- */
+/* ---- what is heard ---------------------------------------------------------------------- */
 
 static void tell_missing(void *arg, const char *ref)
 {
@@ -224,8 +222,7 @@ static void loop(struct seat *w)
 	}
 }
 
-/* ---- the tool ---------------------------------------------------------------------------------
- */
+/* ---- the tool --------------------------------------------------------------------------- */
 
 static int begin(struct seat *w, struct tool *t, struct collab_err *e)
 {

@@ -3,35 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool_stream.h"
+#include "tool_send.h"
 
-enum { WINDOW = 256, UNSENT_MAX = 1 << 20, WAIT_MS = 10000, SIGNALLED_MS = 300, REF_BYTES = 260 };
-
-/* A line that was read and is not answered on stdout yet. */
-struct slot {
-	int64_t line;
-	const char *file; /* NULL: stdin */
-	char ref[REF_BYTES];
-	char mark[32]; /* ref of the ping sent behind a message that has no answer; or "" */
-	char *again;   /* what is not sent again by itself after a reconnect; or NULL */
-	char *answer;  /* once there is one */
-};
-
-struct send {
-	struct stream s;
-	struct stream_in in;
-	struct slot slots[WINDOW]; /* a ring, in the order of the lines */
-	size_t first, len;
-	json_t *held; /* with --ref: the only line, until the input has ended */
-	struct slot held_slot;
-	size_t frame_max;
-	bool ready; /* the session took us in */
-	bool input_ended, needs_read;
-	bool done;
-	int64_t wait_ms, deadline_ms;
-	int64_t marks, bad, rejected;
-	int status;
-};
+enum { UNSENT_MAX = 1 << 20, WAIT_MS = 10000, SIGNALLED_MS = 300 };
 
 static void end_with(struct send *w, int status)
 {
@@ -39,112 +13,15 @@ static void end_with(struct send *w, int status)
 	w->done = true;
 }
 
-static _Noreturn void no_memory(const struct send *w)
-{
-	exit(tool_complain(w->s.t, collab_exit_status(collab_code("out_of_memory")),
-	                   "out of memory"));
-}
-
-/* ---- answers ----------------------------------------------------------------------------------
- */
-
-static struct slot *slot_at(struct send *w, size_t i)
-{
-	return &w->slots[(w->first + i) % WINDOW];
-}
-
-static void put_answered(struct send *w)
-{
-	while (w->len && slot_at(w, 0)->answer) {
-		struct slot *slot = slot_at(w, 0);
-
-		stream_put_json(&w->s, slot->answer, strlen(slot->answer));
-		free(slot->answer);
-		free(slot->again);
-		w->first = (w->first + 1) % WINDOW;
-		w->len--;
-	}
-}
-
-/* The first line that waits for an answer under this ref (or mark). */
-static struct slot *find(struct send *w, const char *ref, bool mark)
-{
-	for (size_t i = 0; i < w->len && ref[0]; i++) {
-		struct slot *slot = slot_at(w, i);
-
-		if (!slot->answer && strcmp(mark ? slot->mark : slot->ref, ref) == 0)
-			return slot;
-	}
-	return NULL;
-}
-
-static void answer(struct send *w, struct slot *slot, json_t *object)
-{
-	slot->answer = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	json_decref(object);
-	if (!slot->answer)
-		no_memory(w);
-	put_answered(w);
-}
-
-static void on_ack(struct send *w, const struct collab_message *m)
-{
-	struct slot *slot = find(w, m->ref, false);
-
-	if (!slot)
-		return;
-	slot->answer = strdup(m->json);
-	if (!slot->answer)
-		no_memory(w);
-	put_answered(w);
-}
-
-/* An error as the server said it, and which line it is about. */
-static void on_error(struct send *w, const struct collab_message *m)
-{
-	struct slot *slot = find(w, m->ref, false);
-	json_t *error = json_loadb(m->json, m->len, 0, NULL);
-
-	if (!slot) { /* about nothing that is waited for */
-		(void)tool_complain(w->s.t, 0, "the server says: %s", m->text);
-		json_decref(error);
-		return;
-	}
-	if (!json_object_get(error, "ref"))
-		(void)json_object_set_new(error, "ref", json_string(m->ref)); /* or it is missing */
-	(void)json_object_set_new(error, "line", json_integer(slot->line));
-	if (slot->file)
-		(void)json_object_set_new(error, "file", json_string(slot->file));
-	w->rejected++;
-	answer(w, slot, error);
-}
-
-/* Answers keep the order of messages: what stood before the ping got no error. */
-static void on_pong(struct send *w, const struct collab_message *m)
-{
-	struct slot *slot = find(w, m->ref, false);
-
-	if (slot && !slot->mark[0]) {
-		on_ack(w, m);
-		return;
-	}
-	slot = find(w, m->ref, true);
-	if (slot)
-		answer(w, slot,
-		       json_pack("{s:s,s:s,s:s}", "type", "ack", "durability", "none", "ref",
-		                 slot->ref));
-}
-
-/* ---- lines ------------------------------------------------------------------------------------
- */
+/* ---- lines ------------------------------------------------------------------------------ */
 
 static void bad_line(struct send *w, const struct slot *where, const struct collab_err *e)
 {
-	struct slot *slot = slot_at(w, w->len++);
+	struct slot *slot = send_slot(w, w->len++);
 
 	*slot = *where;
 	w->bad++;
-	answer(w, slot, stream_bad_line(where->file, where->line, e));
+	send_answer(w, slot, stream_bad_line(where->file, where->line, e));
 }
 
 static int queue(struct send *w, const char *json, struct collab_err *e)
@@ -177,7 +54,7 @@ static const char *ensure_ref(struct send *w, json_t *message)
 	if (!json_object_get(message, "ref")) {
 		(void)snprintf(ref, sizeof ref, "line:%lld", (long long)++w->marks);
 		if (json_object_set_new(message, "ref", json_string(ref)))
-			no_memory(w);
+			send_no_memory(w);
 	}
 	return json_string_value(json_object_get(message, "ref"));
 }
@@ -195,7 +72,7 @@ static int send_line(struct send *w, struct slot *slot, json_t *message, struct 
 		(void)snprintf(slot->mark, sizeof slot->mark, "mark:%lld", (long long)++w->marks);
 	text = json_dumps(message, JSON_COMPACT);
 	if (!text)
-		no_memory(w);
+		send_no_memory(w);
 	if (strlen(text) > w->frame_max)
 		rc = tool_err(e, "too_large", "%zu bytes are over the server's limit of %zu",
 		              strlen(text), w->frame_max);
@@ -222,8 +99,8 @@ static void send_message(struct send *w, struct slot *slot, json_t *message)
 		bad_line(w, slot, &e);
 		return;
 	}
-	*slot_at(w, w->len++) = *slot;
-	put_answered(w);
+	*send_slot(w, w->len++) = *slot;
+	send_put_answered(w);
 }
 
 static void take_line(struct send *w, const char *line, size_t len, bool too_long)
@@ -247,7 +124,7 @@ static void take_line(struct send *w, const char *line, size_t len, bool too_lon
 		end_with(w, tool_usage(w->s.t, "--ref names one message, and there are more"));
 	} else {
 		if (json_object_set_new(message, "ref", json_string(ref)))
-			no_memory(w);
+			send_no_memory(w);
 		w->held = message;
 		w->held_slot = slot;
 	}
@@ -271,8 +148,8 @@ static void input_ended(struct send *w)
 
 static bool takes_input(const struct send *w)
 {
-	return w->ready && !w->input_ended && !w->done && w->len < WINDOW && !stream_full(&w->s) &&
-	       (!w->s.c || collab_unsent(w->s.c) < UNSENT_MAX);
+	return w->ready && !w->input_ended && !w->done && w->len < SEND_WINDOW &&
+	       !stream_full(&w->s) && (!w->s.c || collab_unsent(w->s.c) < UNSENT_MAX);
 }
 
 static void take_lines(struct send *w)
@@ -299,19 +176,18 @@ static void take_lines(struct send *w)
 	}
 }
 
-/* ---- the connection ---------------------------------------------------------------------------
- */
+/* ---- the connection --------------------------------------------------------------------- */
 
 static void on_connected(struct send *w)
 {
 	struct collab_err e = {0};
 
 	for (size_t i = 0; i < w->len; i++) {
-		struct slot *slot = slot_at(w, i);
+		struct slot *slot = send_slot(w, i);
 
 		/* It went out as it is before, so it can only fail for want of memory. */
 		if (slot->again && !slot->answer && send_transient(w, slot, &e))
-			no_memory(w);
+			send_no_memory(w);
 	}
 }
 
@@ -341,10 +217,10 @@ static void on_message(struct send *w, const struct collab_message *m)
 {
 	switch (m->kind) {
 	case COLLAB_ACK:
-		on_ack(w, m);
+		send_on_ack(w, m);
 		break;
 	case COLLAB_ERROR:
-		on_error(w, m);
+		send_on_error(w, m);
 		break;
 	case COLLAB_STATE:
 		on_state(w, m);
@@ -361,7 +237,7 @@ static void on_message(struct send *w, const struct collab_message *m)
 		break;
 	default:
 		if (strcmp(m->type, "pong") == 0)
-			on_pong(w, m);
+			send_on_pong(w, m);
 	}
 }
 
@@ -420,27 +296,7 @@ static void loop(struct send *w)
 		last_answers(w);
 }
 
-/* ---- the tool ---------------------------------------------------------------------------------
- */
-
-/* Whoever waits for an answer that will not come is told. */
-static void tell_missing(struct send *w)
-{
-	while (w->len) {
-		struct slot *slot = slot_at(w, 0);
-
-		if (slot->answer) {
-			put_answered(w);
-			continue;
-		}
-		(void)tool_complain(w->s.t, 0, "no answer to line %lld%s%s, ref %s",
-		                    (long long)slot->line, slot->file ? " of " : "",
-		                    slot->file ? slot->file : "", slot->ref);
-		free(slot->again);
-		w->first = (w->first + 1) % WINDOW;
-		w->len--;
-	}
-}
+/* ---- the tool --------------------------------------------------------------------------- */
 
 static int begin(struct send *w, struct tool *t, struct collab_err *e)
 {
@@ -481,7 +337,7 @@ static int run(struct tool *t)
 		return tool_fail(t, &e);
 	}
 	loop(&w);
-	tell_missing(&w);
+	send_tell_missing(&w);
 	stream_in_release(&w.in);
 	json_decref(w.held);
 	if (!w.status && w.bad)

@@ -115,8 +115,7 @@ static void on_message(struct watch *w, const struct collab_message *m)
 	}
 }
 
-/* ---- one session ------------------------------------------------------------------------------
- */
+/* ---- one session ------------------------------------------------------------------------ */
 
 static bool out_of_time(struct watch *w)
 {
@@ -155,8 +154,7 @@ static void read_session(struct watch *w)
 	}
 }
 
-/* ---- --follow ---------------------------------------------------------------------------------
- */
+/* ---- --follow --------------------------------------------------------------------------- */
 
 struct search {
 	const char *session_id;
@@ -251,8 +249,7 @@ static bool follow(struct watch *w)
 	return collab_config_set(w->s.t->config, "session", next, NULL) == 0;
 }
 
-/* ---- the tool ---------------------------------------------------------------------------------
- */
+/* ---- the tool --------------------------------------------------------------------------- */
 
 static int prepare(struct watch *w, struct tool *t, struct collab_err *e)
 {

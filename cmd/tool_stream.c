@@ -34,8 +34,7 @@ int64_t stream_now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* ---- signals ----------------------------------------------------------------------------------
- */
+/* ---- signals ---------------------------------------------------------------------------- */
 
 static void die(void)
 {
@@ -94,8 +93,7 @@ void stream_init(struct stream *s, struct tool *t)
 	tool_signalled(t); /* one that came just before is not lost */
 }
 
-/* ---- stdout -----------------------------------------------------------------------------------
- */
+/* ---- stdout ----------------------------------------------------------------------------- */
 
 static _Noreturn void no_memory(const struct stream *s)
 {
@@ -213,8 +211,7 @@ static void write_out(struct stream *s)
 	}
 }
 
-/* ---- waiting ----------------------------------------------------------------------------------
- */
+/* ---- waiting ---------------------------------------------------------------------------- */
 
 static int until(int64_t until_ms)
 {
@@ -255,8 +252,7 @@ bool stream_wait(struct stream *s, int in_fd, int64_t until_ms)
 	       (fds[2].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL));
 }
 
-/* ---- the end ----------------------------------------------------------------------------------
- */
+/* ---- the end ---------------------------------------------------------------------------- */
 
 /* What stdout did not take yet: without a signal there is time for it, with one there is not. */
 static void flush(struct stream *s)

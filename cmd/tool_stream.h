@@ -10,8 +10,7 @@
 
 #include "tool.h"
 
-/* ---- the loop and stdout ----------------------------------------------------------------------
- */
+/* ---- the loop and stdout ---------------------------------------------------------------- */
 
 /* Why a stream ends, other than by its own doing. */
 enum stream_end {
@@ -60,8 +59,7 @@ int stream_finish(struct stream *s, int status);
 /* A monotonic clock. */
 int64_t stream_now_ms(void);
 
-/* ---- input ------------------------------------------------------------------------------------
- */
+/* ---- input ------------------------------------------------------------------------------ */
 
 struct stream_in {
 	int fd;
@@ -102,8 +100,7 @@ int stream_in_read(struct stream_in *in, struct collab_err *e);
 /* The error object for a line of a file (NULL: of stdin); NULL: out of memory. */
 json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err *e);
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 /*
  * A line as a message: an object with a type.  An event fed back gets the ref SESSION:SEQ, whatever
@@ -119,8 +116,7 @@ bool stream_is_servers(const char *type);
 /* The longest frame that the server takes, by its session_state; 0: it does not say. */
 size_t stream_frame_max(const struct collab_message *m);
 
-/* ---- where to begin ---------------------------------------------------------------------------
- */
+/* ---- where to begin --------------------------------------------------------------------- */
 
 struct stream_start {
 	char session_id[37];
@@ -140,8 +136,7 @@ int stream_filter(const struct tool *t, bool cursors, char **out, struct collab_
 /* --retry as first_tries of struct collab_join. */
 int stream_retry(const struct tool *t, int *tries, struct collab_err *e);
 
-/* ---- --format ---------------------------------------------------------------------------------
- */
+/* ---- --format --------------------------------------------------------------------------- */
 
 /* Code of "usage" when there is such a thing in it that is not known. */
 int stream_format_check(const char *format, struct collab_err *e);

@@ -151,8 +151,7 @@ json_t *stream_bad_line(const char *file, int64_t line, const struct collab_err 
 	return object;
 }
 
-/* ---- messages ---------------------------------------------------------------------------------
- */
+/* ---- messages --------------------------------------------------------------------------- */
 
 bool stream_is_servers(const char *type)
 {

@@ -14,8 +14,7 @@ enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, HASH_LEN = 64, 
 /* A seq above every log's end: what is asked for behind it is only where that end is. */
 #define SEQ_BEHIND_ALL "999999999999999999"
 
-/* ---- --since ----------------------------------------------------------------------------------
- */
+/* ---- --since ---------------------------------------------------------------------------- */
 
 static bool is_seq(const char *text)
 {
@@ -66,8 +65,7 @@ static int since_value(const char *text, char out[QUERY_BYTES], struct collab_er
 	return 0;
 }
 
-/* ---- --cursor-file ----------------------------------------------------------------------------
- */
+/* ---- --cursor-file ---------------------------------------------------------------------- */
 
 static int parse_cursor(const char *path, const char *text, size_t len, struct stream_start *start,
                         struct collab_err *e)
@@ -141,8 +139,7 @@ static int adopt_cursor(struct tool *t, const struct stream_start *start, struct
 	return rc;
 }
 
-/* ---- both -------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------- */
 
 /* Ask which session it is and which seq the time means, or where the log ends. */
 static int look_up(struct tool *t, const char *since, struct stream_start *start,
@@ -201,8 +198,7 @@ int stream_start(struct tool *t, struct stream_start *start, struct collab_err *
 	return rc;
 }
 
-/* ---- what is wanted ---------------------------------------------------------------------------
- */
+/* ---- what is wanted --------------------------------------------------------------------- */
 
 /* The values of one option, as a list: gives *out, or NULL when there are none. */
 static int join_values(const struct tool *t, const char *name, const char *more, char **out,

@@ -60,6 +60,11 @@ hear_until() {
 	done
 }
 
+# daemon_again: the daemon, without the descriptors of the tool: it would keep its stdin open.
+daemon_again() {
+	eval "daemon_start --limit messages_per_second=0 $IN>&- $OUT<&- $ERR<&-"
+}
+
 # tool_end STATUS: it ends so; what it said to people is in SAID.
 tool_end() {
 	local status=0
@@ -202,7 +207,7 @@ updates() {
 		hear '"type":"comment_added"'
 		[ "$(jq .seq <<<"$LINE")" = "$(jq .seq "$DIR/ack$i")" ]
 		daemon_kill
-		daemon_start
+		daemon_again
 	done
 	pmr-send --as eddy <<<"$comment" >"$DIR/ack"
 	hear "$(jq .hash "$DIR/ack")"
@@ -504,3 +509,73 @@ ack six null null" ] || fail_with "$output"
 	run -66 pmr-join --as eddy -r none </dev/null
 }
 
+@test "join: --watch reads no input and sees all" {
+	local rest
+	rest=$(printf 'left\n' | { pmr-join --as olga --watch --state brief -n 1 >"$DIR/out1" && cat; })
+	[ "$rest" = left ]
+	[[ $(cat "$DIR/out1") == *'"type":"session_state"'* ]]
+	tool pmr-join --as olga --watch
+	hear '"type":"session_state"'
+	join eddy eddy
+	ws_say eddy '{"type":"cursor_position","data":{"section_id":"intro","position":2}}'
+	hear_until '"type":"cursor_position"'
+	ws_close eddy
+	kill -TERM "$TOOL"
+	tool_end 143
+	run -64 pmr-join --watch "$DIR/out1"
+}
+
+@test "join: resumes from a seq, and across a restart" {
+	run -0 pmr-join --as olga --watch -S 0 -n 1
+	[[ $output == *'"seq":1,'* ]]
+	tool pmr-join --as eddy --content delta
+	hear '"type":"session_state"'
+	say "$comment"
+	hear '"type":"ack"'
+	daemon_kill
+	say "$comment"
+	daemon_again
+	hear_until '"type":"ack"'
+	say "$comment"
+	hear_until '"type":"ack"'
+	eof
+	tool_end 0
+	run -124 pmr-watch --as olga -S 0 -t comment_added -W 0.3 -F %s
+	[ "${#lines[@]}" = 3 ]
+}
+
+@test "join: answers that do not come: 124" {
+	tool pmr-join --as eddy -W 0.5
+	hear '"type":"session_state"'
+	kill -STOP "$PID"
+	say '{"type":"comment_added","ref":"late","data":{"section_id":"a","content":"B"}}'
+	eof
+	tool_end 124
+	[[ $SAID == *'ref late'* ]]
+	kill -CONT "$PID"
+}
+
+# ---- the first connect --------------------------------------------------------------------------
+
+@test "the first connect is tried once, or as --retry says" {
+	daemon_stop
+	run -69 pmr-watch -W 20
+	run -69 pmr-join </dev/null
+	run -69 pmr-send <<<"$comment"
+	run -69 pmr-send --retry 1 <<<"$comment"
+	run -124 pmr-send --retry forever -W 0.3 <<<"$comment"
+	tool_later pmr-send --as eddy --retry forever
+	daemon_again
+	say "$comment"
+	hear '"type":"ack"'
+	eof
+	tool_end 0
+}
+
+# tool_later: as tool, but the daemon is not there yet.
+tool_later() {
+	mkfifo "$DIR/in" "$DIR/out" "$DIR/err"
+	"$@" <"$DIR/in" >"$DIR/out" 2>"$DIR/err" 3>&- 4>&- &
+	TOOL=$!
+	exec {IN}>"$DIR/in" {OUT}<"$DIR/out" {ERR}<"$DIR/err"
+}
