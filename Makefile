@@ -110,6 +110,9 @@ $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB)
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
 
+# The parts of a helper that is more than one file.  Its objects first, as with the tools.
+$(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
+
 test-programs: $(TESTS) $(HELPERS)
 
 # What is needed to build, and to test.  Missing packages are installed (as root, or with sudo).
