@@ -327,6 +327,37 @@ ws_end() {
 	unset "WS_PIDS[$1]" "WS_IN[$1]" "WS_OUT[$1]"
 }
 
+# ---- hammer -------------------------------------------------------------------------------------
+
+# hammer_start [ARGUMENT]...: helpers/hammer.c on $REPORT, over the Unix socket unless -t is given.
+hammer_start() {
+	local args=(-r "$REPORT" -W "$PATIENCE")
+	case " $* " in
+	*' -t '*) ;;
+	*) args+=(-s "$SOCKET") ;;
+	esac
+	mkfifo "$DIR/hammer.in" "$DIR/hammer.out"
+	exec {HAMMER_IN}<>"$DIR/hammer.in" {HAMMER_OUT}<>"$DIR/hammer.out"
+	"$BUILD/tests/hammer" "${args[@]}" "$@" <"$DIR/hammer.in" >"$DIR/hammer.out" 2>>"$DIR/log" 3>&- 4>&- &
+	HAMMER_PID=$!
+}
+
+# hammer COMMAND...: its answer, which must be good, to HAMMER.
+hammer() {
+	echo "$*" >&"$HAMMER_IN"
+	IFS= read -r -t "$((PATIENCE * 3))" -u "$HAMMER_OUT" HAMMER ||
+		fail_with "hammer does not answer to $*" "$(tail -n 5 "$DIR/log")" || return 1
+	[[ $HAMMER == *'"ok":true'* ]] || fail_with "hammer $*: $HAMMER" "$(tail -n 5 "$DIR/log")"
+}
+
+# hammer_end: for teardown.
+hammer_end() {
+	[ -n "${HAMMER_PID:-}" ] || return 0
+	kill "$HAMMER_PID" 2>/dev/null || true
+	wait "$HAMMER_PID" || true
+	HAMMER_PID=
+}
+
 # ---- tokens -------------------------------------------------------------------------------------
 
 # secret: a secret file for `--secret-file`, to SECRET.
