@@ -39,10 +39,10 @@ SRC_PURE   := $(call src,base) $(call src,core) $(call src,proto)
 SRC_STORE  := $(call src,store)
 SRC_SERVER := $(call src,server)
 SRC_CLIENT := $(call src,client)
-SRC_TOOLS  := $(wildcard cmd/pmr-*.c)
+SRC_TOOLS  := $(wildcard cmd/pmr.c cmd/pmr-*.c)
 TOOLS      := $(patsubst cmd/%.c,$(BUILD)/%,$(SRC_TOOLS))
-# What the tools share (cmd/*.c that are no program).
-SRC_TOOLLIB := $(filter-out cmd/pmr-% cmd/collabd.c,$(wildcard cmd/*.c))
+# What the tools share (cmd/*.c that are no program and no part of pmr alone).
+SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/collabd.c,$(wildcard cmd/*.c))
 
 OBJ_PURE   = $(call objs,$(SRC_PURE))
 OBJ_STORE  = $(call objs,$(SRC_STORE))
@@ -97,6 +97,9 @@ $(SOLIB): $(OBJ_CLIENT) $(OBJ_PURE) libcollab/collab.map
 OBJ_TOOL_pmr-token  = $(BUILD)/libcollab/base/base64.o
 LIBS_TOOL_pmr-token = -linih -lcrypto
 $(BUILD)/pmr-token: $(OBJ_TOOL_pmr-token)
+OBJ_TOOL_pmr  = $(call objs,$(wildcard cmd/pmr_*.c))
+LIBS_TOOL_pmr = -lsmartcols
+$(BUILD)/pmr: $(OBJ_TOOL_pmr)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
@@ -117,7 +120,7 @@ test-programs: $(TESTS) $(HELPERS)
 
 # What is needed to build, and to test.  Missing packages are installed (as root, or with sudo).
 DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-dev libjansson-dev \
-       libsqlite3-dev libjose-dev libssl-dev libinih-dev
+       libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev
 DEPS_RUN = sqlite3 jq curl
 DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git
