@@ -116,7 +116,16 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)
 # The parts of a helper that is more than one file.  Its objects first, as with the tools.
 $(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
 
-test-programs: $(TESTS) $(HELPERS)
+test-programs: $(TESTS) $(HELPERS) $(BUILD)/tests/bench/ops
+
+# Benchmarks of the pure layers.
+$(BUILD)/tests/bench/ops: $(BUILD)/tests/bench/ops.o $(OBJ_PURE)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
+
+# target: bench-ops    what text operations cost, one JSON object
+.PHONY: bench-ops
+bench-ops: $(BUILD)/tests/bench/ops
+	@$(BUILD)/tests/bench/ops
 
 # What is needed to build, and to test.  Missing packages are installed (as root, or with sudo).
 DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-dev libjansson-dev \
