@@ -51,17 +51,24 @@ static int query_members(struct exchange *x, json_t *path, struct err *e)
 	return rc;
 }
 
-/* If-Match: "43" guards a write as if_version does; "*" and lists are not versions. */
-static int if_match(struct exchange *x, json_t *path, struct err *e)
+/*
+ * If-Match: "43" guards a write as if_version does, If-None-Match: * as if_version 0; other "*" and
+ * lists are not versions.  A guard that is not understood must not be passed over.
+ */
+static int precondition(struct exchange *x, json_t *path, struct err *e)
 {
-	const char *tag = x->request->if_match;
+	const char *tag = x->request->if_match, *none = x->request->if_none_match;
 	char *end = NULL;
-	long long version;
+	long long version = 0;
 
-	if (!tag)
+	if (none && (tag || strcmp(none, "*") != 0))
+		return err_field(e, ERR_BAD_FIELD, "If-None-Match",
+		                 "If-None-Match of a change is *, without If-Match");
+	if (!tag && !none)
 		return 0;
-	version = tag[0] == '"' ? strtoll(tag + 1, &end, 10) : -1;
-	if (version < 0 || !end || end == tag + 1 || strcmp(end, "\"") != 0)
+	if (tag)
+		version = tag[0] == '"' ? strtoll(tag + 1, &end, 10) : -1;
+	if (tag && (version < 0 || !end || end == tag + 1 || strcmp(end, "\"") != 0))
 		return err_field(e, ERR_BAD_FIELD, "If-Match", "If-Match is not a section's ETag");
 	if (json_object_set_new(path, "if_version", json_integer(version)))
 		return err_set(e, ERR_NOMEM, NULL);
@@ -86,7 +93,7 @@ static int path_members(struct exchange *x, json_t **out, struct err *e)
 	if (!rc && route_row(x->route.route)->method == METHOD_DELETE)
 		rc = query_members(x, path, e);
 	if (!rc)
-		rc = if_match(x, path, e);
+		rc = precondition(x, path, e);
 	if (rc)
 		json_decref(path);
 	else

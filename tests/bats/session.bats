@@ -786,6 +786,15 @@ log_at() {
 	want 200
 	api PUT sections/new eddy '{"changes":{"content":"x"}}' -H 'If-Match: "0"'
 	want 412
+	api PUT sections/newer eddy '{"changes":{"content":"x"}}' -H 'If-None-Match: *'
+	want 200
+	api PUT sections/newer eddy '{"changes":{"content":"y"}}' -H 'If-None-Match: *'
+	want 412 '"content":"x"'
+	# A guard that is not understood is not passed over.
+	api PUT sections/newer eddy '{"changes":{"content":"y"}}' -H "If-None-Match: $etag"
+	want 400 '"field":"If-None-Match"'
+	api PUT sections/newer eddy '{"changes":{"content":"y"}}' -H 'If-Match: *'
+	want 400 '"field":"If-Match"'
 }
 
 @test "an Idempotency-Key makes a retry harmless, a ref of a WebSocket is the same" {
