@@ -18,8 +18,9 @@ enum { READ_BYTES = 1 << 16, NAME_BYTES = 4096 };
 struct edited {
 	char *text;
 	size_t len, cap;
-	char file[NAME_BYTES]; /* where the text is on disk; "": nowhere */
-	char dir[NAME_BYTES];  /* the directory made for it, or "" */
+	char file[NAME_BYTES];       /* where the text is on disk; "": nowhere */
+	char dir[NAME_BYTES];        /* the directory made for it, or "" */
+	char words[NAME_BYTES + 64]; /* what is said when it is kept there */
 };
 
 static int no_memory(struct collab_err *e)
@@ -204,13 +205,30 @@ static int write_text(const char *file, const char *text, size_t len, struct col
 	return done ? 0 : tool_err(e, "io", "cannot write %s: %s", file, strerror(errno));
 }
 
+/* The text to a file.  From here on it is not lost when a signal ends us, and its name is told. */
+static int put_file(struct tool *t, struct edited *out, const char *section_id, const char *text,
+                    size_t len, struct collab_err *e)
+{
+	int rc = make_file(out, section_id, e);
+
+	if (!rc)
+		rc = write_text(out->file, text, len, e);
+	if (rc)
+		return rc;
+	(void)snprintf(out->words, sizeof out->words, "%s: your text is kept in %s\n",
+	               t->spec->name, out->file);
+	tool_last_words(out->words);
+	return 0;
+}
+
 static void drop_file(struct edited *out)
 {
+	tool_last_words(NULL);
 	if (out->file[0])
 		(void)unlink(out->file);
 	if (out->dir[0])
 		(void)rmdir(out->dir); /* an editor's own files in it stay, and it with them */
-	out->file[0] = '\0';
+	out->file[0] = out->dir[0] = out->words[0] = '\0';
 }
 
 /* The editor has the terminal: what ends a command there is meant for the editor. */
@@ -253,11 +271,9 @@ static int run_editor_on(struct tool *t, const char *file, int *status, struct c
 static int run_editor(struct tool *t, const struct section_draft *d, struct edited *out,
                       int *status, struct collab_err *e)
 {
-	int rc = make_file(out, d->section_id, e);
+	int rc = put_file(t, out, d->section_id, json_string_value(d->base),
+	                  json_string_length(d->base), e);
 
-	if (!rc)
-		rc = write_text(out->file, json_string_value(d->base), json_string_length(d->base),
-		                e);
 	if (!rc)
 		rc = run_editor_on(t, out->file, status, e);
 	if (!rc)
@@ -281,15 +297,13 @@ static bool is_changed(const struct section_draft *d, const struct edited *out)
 static void keep(struct tool *t, const struct section_draft *d, struct edited *out)
 {
 	struct collab_err e = {0};
-	bool made = out->file[0] != '\0';
-	int rc = made ? 0 : make_file(out, d->section_id, &e);
+	int rc = out->words[0] ? 0 : put_file(t, out, d->section_id, out->text, out->len, &e);
 
-	if (!rc && !made)
-		rc = write_text(out->file, out->text, out->len, &e);
+	tool_last_words(NULL);
 	if (rc)
 		(void)tool_fail(t, &e);
 	else
-		(void)fprintf(stderr, "%s: your text is kept in %s\n", t->spec->name, out->file);
+		(void)fputs(out->words, stderr);
 }
 
 /* The text to the session.  Gives the exit status. */
@@ -304,6 +318,12 @@ static int save(struct tool *t, struct section_draft *d, struct edited *out)
 		return tool_complain(t, 0, "there is no section %s, and nothing to write to it",
 		                     d->section_id);
 	}
+	/* A command's text too, for the time that sending takes; if not, it is tried again in the
+	 * end. */
+	if (!out->words[0] && is_changed(d, out) &&
+	    put_file(t, out, d->section_id, out->text ? out->text : "", out->len, &e))
+		drop_file(out);
+	e = (struct collab_err){0};
 	if (tool_text(out->text ? out->text : "", out->len, "the text", &d->text, &e))
 		status = tool_fail(t, &e);
 	else

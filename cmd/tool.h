@@ -195,6 +195,12 @@ void tool_signals(void);
 /* If there was one: flush and die of it. */
 void tool_signalled(struct tool *t);
 
+/*
+ * What to write to standard error when a signal, SIGHUP from here on too, ends the process; lent
+ * until the next call.  NULL: nothing.
+ */
+void tool_last_words(const char *text);
+
 /* ---- stdin and files --------------------------------------------------------------------------
  */
 

@@ -1,15 +1,21 @@
 /* Dying of a signal, but not before what is done has been said. */
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "tool.h"
 
 /* Handlers have no argument of ours: the one thing that cannot live in struct tool. */
 static volatile sig_atomic_t caught;
+static const char *volatile last_words;
+static volatile size_t last_words_len;
 
 static void die(void)
 {
+	ssize_t said = last_words ? write(STDERR_FILENO, last_words, last_words_len) : 0;
+
+	(void)said;                    /* there is nobody left to be told */
 	(void)signal(caught, SIG_DFL); /* fails for no signal that is caught here */
 	(void)raise(caught);
 }
@@ -42,6 +48,18 @@ void tool_signals(void)
 		if (old.sa_handler != SIG_IGN)
 			(void)sigaction(signals[i], &once, NULL);
 	}
+}
+
+void tool_last_words(const char *text)
+{
+	struct sigaction once = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, old;
+
+	last_words = NULL;
+	last_words_len = text ? strlen(text) : 0;
+	last_words = text;
+	(void)sigaction(SIGHUP, NULL, &old); /* fails for unknown signals only */
+	if (text && old.sa_handler == SIG_DFL)
+		(void)sigaction(SIGHUP, &once, NULL);
 }
 
 void tool_signalled(struct tool *t)

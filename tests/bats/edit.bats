@@ -180,6 +180,49 @@ nothing_kept() {
 	[ "$(cat "$KEPT")" = "while away" ]
 }
 
+# said WHAT: wait until the background edit has said it, to $DIR/err.
+said() {
+	tail -n +1 -f "$DIR/err" --pid="$EDITING" 2>/dev/null 3>&- | grep -q -m 1 "$1"
+}
+
+# ends_by N: the edit in the background has died of this signal, and told where the text is, to KEPT.
+ends_by() {
+	local status=0
+	wait "$EDITING" || status=$?
+	[ "$status" = $((128 + $1)) ] || fail_with "status $status" "$(cat "$DIR/err")" || return 1
+	stderr=$(cat "$DIR/err")
+	kept
+}
+
+@test "who ends edit by a signal is told where the text is" {
+	local signal
+	session merge
+	mkfifo "$DIR/typed" "$DIR/go"
+	exec 8<>"$DIR/go"
+	for signal in TERM HUP; do
+		EDITOR="sh -c 'echo half >>\"\$0\"; echo >$DIR/typed; read -r x <$DIR/go'" \
+			pmr-section edit intro 2>"$DIR/err" 3>&- 8>&- &
+		EDITING=$!
+		read -r _ <"$DIR/typed"
+		kill -$signal "$EDITING"
+		ends_by "$(kill -l $signal)"
+		[ "$(tail -n 1 "$KEPT")" = half ]
+		echo >&8
+	done
+	# While it is sent: a command's text as well.
+	pmr-section edit -q --retry forever intro -- sh -c "kill -KILL $PID; echo while away; echo >$DIR/typed" 2>"$DIR/err" 3>&- 8>&- &
+	EDITING=$!
+	read -r _ <"$DIR/typed"
+	daemon_wait || true
+	until ls "$DIR"/tmp/*/intro.md 2>/dev/null | xargs grep -q while; do
+		kill -0 "$EDITING"
+	done
+	kill -TERM "$EDITING"
+	ends_by 15
+	[ "$(cat "$KEPT")" = "while away" ]
+	exec 8>&-
+}
+
 @test "text that is no text is kept; an editor that fails leaves what it changed" {
 	session merge
 	EDITOR='printf "\377\376" >' run -65 --separate-stderr pmr-section edit intro
