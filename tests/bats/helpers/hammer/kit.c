@@ -97,7 +97,8 @@ void put(struct bytes *b, const void *p, size_t len)
 	if (b->at && b->at == b->len)
 		b->at = b->len = 0;
 	if (b->cap - b->len < len + 1) {
-		memmove(b->p, b->p + b->at, b->len - b->at);
+		if (b->at) /* an empty buffer has no memory yet */
+			memmove(b->p, b->p + b->at, b->len - b->at);
 		b->len -= b->at;
 		b->at = 0;
 	}
