@@ -178,6 +178,9 @@ demo: deps-demo
 	$(MAKE) all
 	@BUILD=$(abspath $(BUILD)) sh dist/demo.sh
 
+# The functions that libcollab(3) is about: man finds it by their names too.
+LIBRARY_PAGES = $(shell sed -n 's/^\.Fn \(collab_[a-z_]*\) .*/\1/p' man/libcollab.3)
+
 # target: install      programs, library, manuals (DESTDIR, PREFIX, …)
 install: all
 	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
@@ -193,6 +196,8 @@ install: all
 	for page in man/*.[1-8]; do \
 	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
+	for function in $(LIBRARY_PAGES); do \
+	    ln -sf libcollab.3 $(DESTDIR)$(MANDIR)/man3/$$function.3 || exit 1; done
 	install -D -m 644 completions/pmr.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/pmr-session
 	for tool in $(notdir $(TOOLS)); do test $$tool = pmr-session || \
 	    ln -sf pmr-session $(DESTDIR)$(DATADIR)/bash-completion/completions/$$tool || exit 1; done
@@ -208,6 +213,7 @@ uninstall:
 	    $(addprefix $(DESTDIR)$(DATADIR)/bash-completion/completions/,$(notdir $(TOOLS))) \
 	    $(addprefix $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/,$(addsuffix .fish,$(notdir $(TOOLS))))
 	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(addsuffix .3,$(LIBRARY_PAGES)))
 
 # target: fuzz         every fuzz target for SECONDS seconds (default 30), with its corpus
 SECONDS ?= 30

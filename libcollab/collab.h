@@ -44,14 +44,14 @@ const char *collab_version(void);
  */
 
 struct collab_err {
-	int code;      /* 0, or what the function returned */
-	int http;      /* status of the HTTP answer behind it; 0: none */
-	char wire[48]; /* stable code: "forbidden", "unreachable", … (collab-protocol(7), ERRORS) */
+	int code;        /* 0, or what the function returned */
+	int http;        /* status of the HTTP answer behind it; 0: none */
+	char wire[48];   /* stable code: "forbidden", "unreachable", … (collab-protocol(7)) */
 	char text[400];  /* a sentence for people; never a secret */
 	int retry_after; /* seconds the server asks to wait; 0: it does not say */
 };
 
-/* The exit status for a code: 0, 1, 64 … 78, 124 (pmr(7), EXIT STATUS). */
+/* The exit status for a code: 0, 1, 64 … 78, 124 (pmr-target(7), EXIT STATUS). */
 int collab_exit_status(int code);
 
 /* The code for a wire code ("version_mismatch"), 0 when there is none of that name. */
@@ -78,9 +78,9 @@ int collab_config_set(struct collab_config *c, const char *name, const char *val
                       struct collab_err *e);
 
 /*
- * Complete it from PMR_* of the environment and from pmr.conf(5); read the token (a token file that
- * others can read is refused).  Call once, after the sets.  Without url and socket: the Unix socket
- * where collabd puts it, if it is there, else http://127.0.0.1:8765.
+ * Complete it from PMR_* of the environment and from pmr.conf (pmr-target(7)); read the token (a
+ * token file that others can read is refused).  Call once, after the sets.  Without url and socket:
+ * the Unix socket where collabd puts it, if it is there, else http://127.0.0.1:8765.
  */
 int collab_config_finish(struct collab_config *c, struct collab_err *e);
 
@@ -94,7 +94,7 @@ struct collab_response {
 	int status; /* HTTP status */
 	char *body; /* NUL-terminated, never NULL after success */
 	size_t len;
-	char etag[64]; /* "" when there is none */
+	char etag[64]; /* with its quotation marks; "" when there is none */
 };
 
 void collab_response_release(struct collab_response *r);
@@ -238,7 +238,10 @@ int collab_text_feed(struct collab_text *t, const struct collab_message *m, stru
 /* The text as it is here, valid UTF-8, lent until the next call with t; *seq: last one included. */
 const char *collab_text_get(const struct collab_text *t, size_t *len, int64_t *seq);
 
-/* Make the text be `text`: the difference becomes an operation and is sent when it may be. */
+/*
+ * Make the text be `text`: the difference becomes an operation, shown here at once and sent when it
+ * may be.  Code of "usage" before the first state, of "bad_utf8".
+ */
 int collab_text_set(struct collab_text *t, const char *text, size_t len, struct collab_err *e);
 
 /* Whether everything edited here is acknowledged. */

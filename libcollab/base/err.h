@@ -3,7 +3,7 @@
  *
  * Functions return 0 or a negative ERR_*.  The text for people and the name of the offending field
  * are kept in a struct err that the caller lends; it is set once, where the failure is found.
- * Wire codes are an interface: they are never renamed (collab-protocol(7), section ERRORS).
+ * Wire codes are an interface: they are never renamed (collab-protocol(7), ERROR CODES).
  */
 #ifndef COLLAB_BASE_ERR_H
 #define COLLAB_BASE_ERR_H

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "base/ids.h"
+#include "base/utf8.h"
 #include "client/client_int.h"
 #include "core/otclient.h"
 #include "proto/json_out.h"
@@ -94,6 +95,8 @@ int collab_text_set(struct collab_text *t, const char *text, size_t len, struct 
 {
 	int rc;
 
+	if (!utf8_valid(text, len))
+		return client_fail(e, ERR_BAD_UTF8, "the text is not valid UTF-8");
 	if (!t->known)
 		return client_fail(e, ERR_USAGE, "the section's text is not known yet");
 	rc = otclient_write(&t->ot, text, len);
