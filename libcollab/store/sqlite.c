@@ -340,6 +340,8 @@ int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *ar
 	if (!rc)
 		rc = make_file(s, e);
 	if (!rc)
+		rc = wal_settle(s->dir_fd, DATABASE "-wal", e);
+	if (!rc)
 		rc = writer_open(s, e);
 	if (!rc)
 		rc = reader_open(s, e);

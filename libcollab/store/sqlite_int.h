@@ -7,7 +7,8 @@
  *	sqlite_stage.c   what the writer puts into a transaction
  *	sqlite_write.c   the writer thread: group commit, failure, recovery
  *	sqlite_read.c    the reader thread
- *	sqlite_wal.c     the checkpoint thread; cutting what a failed commit left in the log
+ *	sqlite_wal.c     the checkpoint thread
+ *	sqlite_tail.c    the log's end after a failure: cut what was not committed, keep what was
  *
  * Each thread has a connection of its own, and nothing of it is touched by another thread while it
  * runs.  What threads share has its lock beside it; no lock is held while another is taken.
@@ -195,6 +196,14 @@ void wal_follow(struct sqlite_store *s, struct db *d);
  * in full, and a recovery after a crash would take it for done.
  */
 int wal_cut(struct db *d, struct err *e);
+
+/*
+ * Before the database is opened: write the log `name` over itself, and sync it.  A sync that failed
+ * in a process before this one may have left frames that are only in the kernel's cache, clean: the
+ * recovery would take them, nothing would ever write them, and a power cut would take from the log
+ * whatever is committed behind them.  No log: nothing to do.  ERR_STORE_UNAVAILABLE.
+ */
+int wal_settle(int dir_fd, const char *name, struct err *e);
 
 /* At closing: bring everything into the database file and empty the log. */
 void wal_finish(struct sqlite_store *s);

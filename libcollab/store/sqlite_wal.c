@@ -1,5 +1,5 @@
 /*
- * The write-ahead log: checkpoints away from the commit path, and cutting off a failed commit.
+ * The write-ahead log: checkpoints away from the commit path.
  *
  * The log is copied into the database file by a thread of its own, when it has grown or when
  * nobody writes.  Commits go on meanwhile, so under steady load such a checkpoint never reaches the
@@ -155,58 +155,4 @@ void wal_finish(struct sqlite_store *s)
 		(void)sqlite3_wal_checkpoint_v2(s->wal.db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE,
 		                                NULL, NULL);
 	db_close(&s->wal.db);
-}
-
-/* ---- cutting ---- */
-
-/* What the shared memory file says of the log (sqlite.org/walformat.html, section 2.1). */
-enum {
-	INDEX_VERSION = 3007000,
-	INDEX_BYTES = 32768,
-	INDEX_AT_PAGE_SIZE = 14, /* 16 bits; 1 stands for 65536 */
-	INDEX_AT_FRAMES = 16,    /* 32 bits: valid frames in the log */
-	LOG_HEADER = 32,
-	FRAME_HEADER = 24
-};
-
-/* How long the log is up to its last commit; -1 when that cannot be told. */
-static int64_t log_len(struct sqlite3_file *file)
-{
-	volatile void *map = NULL;
-	unsigned char header[48];
-	uint32_t version = 0, frames = 0;
-	uint16_t size = 0;
-
-	if (!file->pMethods || file->pMethods->iVersion < 2 ||
-	    file->pMethods->xShmMap(file, 0, INDEX_BYTES, 0, &map) || !map)
-		return -1;
-	for (size_t i = 0; i < sizeof header; i++)
-		header[i] = ((volatile unsigned char *)map)[i];
-	memcpy(&version, header, sizeof version);
-	memcpy(&size, header + INDEX_AT_PAGE_SIZE, sizeof size);
-	memcpy(&frames, header + INDEX_AT_FRAMES, sizeof frames);
-	if (version != INDEX_VERSION)
-		return -1;
-	return frames ? LOG_HEADER + (int64_t)frames * ((size == 1 ? 65536 : size) + FRAME_HEADER)
-	              : 0;
-}
-
-int wal_cut(struct db *d, struct err *e)
-{
-	struct sqlite3_file *file = NULL, *log = NULL;
-	int64_t len = -1;
-	int rc = db_exec(d, "BEGIN IMMEDIATE", e); /* nobody else may write meanwhile */
-
-	if (rc)
-		return rc;
-	(void)sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_FILE_POINTER, &file);
-	(void)sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-	if (file && log && log->pMethods)
-		len = log_len(file);
-	if (len < 0 || log->pMethods->xTruncate(log, len) ||
-	    log->pMethods->xSync(log, SQLITE_SYNC_NORMAL))
-		rc = err_set(e, ERR_STORE_UNAVAILABLE, "cannot cut the log");
-	if (db_exec(d, "ROLLBACK", e) && !rc)
-		rc = ERR_STORE_UNAVAILABLE;
-	return rc;
 }
