@@ -111,6 +111,36 @@ session() {
 	run -65 pmr-log state --at 100000
 }
 
+@test "state: what it was at each seq it still is, snapshots, kill -9 and the next session between" {
+	local i seq ended then=()
+	printf '[retention]\nsnapshot_events = 3\n' >"$DIR/conf"
+	daemon_stop
+	daemon_start --config "$DIR/conf"
+	session
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		api PATCH sections/intro anna '{"base_seq":'"$HEAD"',"changes":{"n":'"$i"',"delta":[4,"é🎉"]}}'
+		want 200
+		state
+		then[$SEQ]=$STATE
+		[ $((i % 7)) != 0 ] || {
+			daemon_kill
+			daemon_start --config "$DIR/conf"
+		}
+	done
+	[ "${#then[@]}" = 20 ]
+	ended=$SESSION
+	api POST end olga
+	want 200
+	start
+	for seq in "${!then[@]}"; do
+		[ "$(pmr-log state -s "$ended" --at "$seq" --hash | jq -r .state_hash)" = "${then[$seq]}" ]
+		api GET "/api/sessions/$ended/state?at=$seq" olga
+		want 200
+		header X-Collab-State-Hash
+		[ "$VALUE" = "${then[$seq]}" ]
+	done
+}
+
 @test "diff: what changed from one seq to another" {
 	session
 	[ "$(pmr-log diff "$HEAD")" = "" ]

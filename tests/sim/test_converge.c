@@ -1,14 +1,16 @@
 /*
  * Everyone converges: editors with core's state machine (deltas), and clients of the original
  * protocol that know only whole contents, write one section of a `merge` session over a network
- * that delays and breaks and a server that crashes.  At the end every replica, the server and a
- * fold of the stored log hold the same bytes.
+ * that delays, breaks and delivers twice, and a server that crashes and starts from a snapshot.  At
+ * the end every replica, the server and a fold of the stored log hold the same bytes, and so did
+ * the server at any seq.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "core/otclient.h"
+#include "past.h"
 #include "proto/op_json.h"
 #include "sim.h"
 
@@ -34,7 +36,7 @@ struct editor {
 struct world {
 	struct sim sim;
 	struct editor editors[EDITORS];
-	int wrong, edits;
+	int wrong, edits, twice;
 };
 
 static void wrong(struct world *w, const struct editor *ed, const char *what, int64_t seq)
@@ -72,7 +74,18 @@ static char *edited(struct world *w, const char *text, size_t len, size_t *out_l
 	return out;
 }
 
-static void send_delta(struct editor *ed, const char *ref, const struct op *op, int64_t base)
+/* A message, which the network may deliver twice. */
+static void deliver(struct world *w, struct editor *ed, const char *json)
+{
+	sim_send(ed->sock, json);
+	if (rnd(&w->sim.rnd) % 16)
+		return;
+	w->twice++;
+	sim_send(ed->sock, json);
+}
+
+static void send_delta(struct world *w, struct editor *ed, const char *ref, const struct op *op,
+                       int64_t base)
 {
 	struct buf out;
 
@@ -83,12 +96,12 @@ static void send_delta(struct editor *ed, const char *ref, const struct op *op, 
 	           ref, (long long)base);
 	op_write_json(op, &out);
 	buf_puts(&out, "}}}");
-	sim_send(ed->sock, out.p);
+	deliver(w, ed, out.p);
 	buf_release(&out);
 }
 
 /* Send what may be sent. */
-static void push(struct editor *ed, bool whole)
+static void push(struct world *w, struct editor *ed, bool whole)
 {
 	const struct op *op = NULL;
 	const char *old_ref = NULL;
@@ -99,7 +112,7 @@ static void push(struct editor *ed, bool whole)
 		return;
 	if (whole) {
 		if (ed->flying && ed->resend)
-			sim_send(ed->sock, ed->flying);
+			deliver(w, ed, ed->flying);
 		ed->resend = false;
 		return;
 	}
@@ -107,11 +120,11 @@ static void push(struct editor *ed, bool whole)
 		ed->resend = false;
 		op = otclient_in_flight(&ed->ot, &old_ref, &base);
 		if (op)
-			send_delta(ed, old_ref, op, base);
+			send_delta(w, ed, old_ref, op, base);
 	}
 	(void)snprintf(ref, sizeof ref, "%.12s-%d", ed->user, ++ed->refs);
 	if (otclient_send(&ed->ot, ref, &op, &base) == 0 && op)
-		send_delta(ed, ref, op, base);
+		send_delta(w, ed, ref, op, base);
 }
 
 static void edit(struct world *w, struct editor *ed, bool whole)
@@ -127,7 +140,7 @@ static void edit(struct world *w, struct editor *ed, bool whole)
 		if (otclient_write(&ed->ot, text, len))
 			wrong(w, ed, "the edit was not taken", 0);
 		free(text);
-		push(ed, false);
+		push(w, ed, false);
 		return;
 	}
 	if (ed->flying || !ed->ready || !ed->sock)
@@ -144,7 +157,7 @@ static void edit(struct world *w, struct editor *ed, bool whole)
 		json_decref(o);
 	}
 	free(text);
-	sim_send(ed->sock, ed->flying);
+	deliver(w, ed, ed->flying);
 }
 
 /* ---- what comes -------------------------------------------------------------------------------
@@ -318,7 +331,7 @@ static void drain(struct world *w, struct editor *ed, bool whole)
 		ed->sock = NULL;
 	}
 	if (ed->sock)
-		push(ed, whole);
+		push(w, ed, whole);
 }
 
 static void join(struct world *w, struct editor *ed, bool whole)
@@ -402,22 +415,9 @@ static void settle(struct world *w)
 	}
 }
 
-static char *state_of(struct world *w, const char *query)
-{
-	char target[128];
-	struct sim_sock *s = NULL;
-	char *text = NULL;
-
-	(void)snprintf(target, sizeof target, "/api/reports/pmr/r1/collaborate/state%s", query);
-	s = sim_request(&w->sim, "admin", "GET", target, NULL);
-	text = strdup(s->answer ? s->answer : "");
-	sim_close(s, true);
-	return text;
-}
-
 static void compare(struct world *w, uint64_t seed)
 {
-	char *head = state_of(w, ""), *folded = NULL, at[32];
+	char *head = past_state(&w->sim, ""), *folded = NULL, at[32];
 	json_t *o = json_loads(head, 0, NULL);
 	const json_t *content =
 		json_object_get(json_object_get(json_object_get(o, "sections"), "s"), "content");
@@ -440,7 +440,7 @@ static void compare(struct world *w, uint64_t seed)
 	is_int(pending, 0, "nothing is pending");
 	is_int(w->wrong, 0, "no client saw anything out of place");
 	(void)snprintf(at, sizeof at, "?at=%lld", (long long)sim_int(o, "seq"));
-	folded = state_of(w, at);
+	folded = past_state(&w->sim, at);
 	is_str(folded, head, "a fold of the stored log is the same state, byte for byte");
 	json_decref(o);
 	free(head);
@@ -458,6 +458,7 @@ static void run(uint64_t seed, int steps)
 	struct sim_sock *k = NULL;
 
 	sim_init(&w->sim, seed);
+	w->sim.conf.snapshot_events = 40;
 	k = sim_request(&w->sim, "u0", "POST", "/api/reports/pmr/r1/collaborate/start", begin);
 	is_int(k->status, 201, "started");
 	sim_close(k, true);
@@ -467,6 +468,8 @@ static void run(uint64_t seed, int steps)
 		step(w);
 	settle(w);
 	compare(w, seed);
+	past_compare(&w->sim);
+	ok(w->twice > 0, "%d messages came twice", w->twice);
 	for (int i = 0; i < EDITORS; i++) {
 		otclient_release(&w->editors[i].ot);
 		free(w->editors[i].text);
