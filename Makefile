@@ -41,8 +41,8 @@ SRC_SERVER := $(call src,server)
 SRC_CLIENT := $(call src,client)
 SRC_TOOLS  := $(wildcard cmd/pmr.c cmd/pmr-*.c)
 TOOLS      := $(patsubst cmd/%.c,$(BUILD)/%,$(SRC_TOOLS))
-# What the tools share (cmd/*.c that are no program and no part of pmr alone).
-SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/collabd.c,$(wildcard cmd/*.c))
+# What the tools share (cmd/*.c that are no program and no part of one alone).
+SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/collabd.c,$(wildcard cmd/*.c))
 
 OBJ_PURE   = $(call objs,$(SRC_PURE))
 OBJ_STORE  = $(call objs,$(SRC_STORE))
@@ -100,6 +100,8 @@ $(BUILD)/pmr-token: $(OBJ_TOOL_pmr-token)
 OBJ_TOOL_pmr  = $(call objs,$(wildcard cmd/pmr_*.c))
 LIBS_TOOL_pmr = -lsmartcols
 $(BUILD)/pmr: $(OBJ_TOOL_pmr)
+OBJ_TOOL_pmr-bench  = $(call objs,$(wildcard cmd/bench_*.c))
+$(BUILD)/pmr-bench: $(OBJ_TOOL_pmr-bench)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
@@ -108,6 +110,7 @@ $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 # Tests
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_CLIENT) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_CLIENT) $(LIBS_PURE)
+$(BUILD)/tests/unit/test_bench: $(BUILD)/cmd/bench_hist.o $(BUILD)/cmd/bench_seen.o
 $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)

@@ -87,6 +87,13 @@ int collab_config_finish(struct collab_config *c, struct collab_err *e);
 /* A value as finished, or NULL.  Lends it until the configuration changes. */
 const char *collab_config_get(const struct collab_config *c, const char *name);
 
+/*
+ * The header lines, each with "\r\n" behind, with which a request says who it is: for programs that
+ * speak HTTP themselves.  Gives a string that may hold the token; "" when there is nothing to say.
+ * NULL: out of memory.
+ */
+char *collab_config_identity(const struct collab_config *c);
+
 /* ---- REST -------------------------------------------------------------------------------------
  */
 

@@ -9,7 +9,7 @@
 #include "client/client_int.h"
 #include "client/curl.h"
 
-enum { ANSWER_BYTES_MAX = 256 << 20, TIMEOUT_MS = 30000 };
+enum { ANSWER_BYTES_MAX = 256 << 20, TIMEOUT_MS = 30000, IDENTITY_BYTES_MAX = 65536 };
 
 void collab_response_release(struct collab_response *r)
 {
@@ -75,6 +75,27 @@ int curl_identity(const struct collab_config *c, struct buf *headers)
 	else if (as)
 		buf_printf(headers, "X-Collab-As: %s\n", as);
 	return buf_error(headers);
+}
+
+char *collab_config_identity(const struct collab_config *c)
+{
+	struct buf lines, out;
+	char *text = NULL;
+
+	buf_init(&lines, IDENTITY_BYTES_MAX);
+	buf_init(&out, IDENTITY_BYTES_MAX);
+	(void)curl_identity(c, &lines); /* it is told below */
+	for (size_t i = 0; i < lines.len; i++) {
+		if (lines.p[i] == '\n')
+			buf_putc(&out, '\r');
+		buf_putc(&out, lines.p[i]);
+	}
+	buf_puts(&out, "");
+	if (!buf_error(&lines))
+		text = out.p ? buf_take(&out) : strdup("");
+	buf_release(&lines);
+	buf_release(&out);
+	return text;
 }
 
 int curl_failed(const struct collab_config *c, int code, struct collab_err *e)

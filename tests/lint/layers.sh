@@ -67,8 +67,9 @@ confined 'jose/.*' 'server/(jwt|keys|auth|claims|keys_url|auth_parts|identity|ti
 bad=$(grep -lE 'json_(load|dump)' "$root"/libcollab/core/*.[ch] "$root"/libcollab/base/*.[ch])
 [ -z "$bad" ]
 point $? 'core and base neither load nor dump JSON' "$bad"
-bad=$(grep -nE '^#include "' "$root"/cmd/pmr-*.c "$root"/cmd/tool*.[ch] 2>/dev/null |
-	grep -vE '"(collab\.h|tool[a-z_]*\.h|base/base64\.h)"')
+bad=$(grep -nE '^#include "' "$root"/cmd/pmr-*.c "$root"/cmd/tool*.[ch] \
+	"$root"/cmd/bench*.[ch] 2>/dev/null |
+	grep -vE '"(collab\.h|(tool|bench)[a-z_]*\.h|base/base64\.h)"')
 [ -z "$bad" ]
 point $? 'the tools use the public header only' "$bad"
 
