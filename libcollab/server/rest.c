@@ -101,7 +101,8 @@ void exchange_answer(struct exchange *x)
 	if (x->request->origin && origin_allowed(x)) {
 		buf_printf(&r->headers,
 		           "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n"
-		           "Access-Control-Expose-Headers: ETag, Retry-After\r\n",
+		           "Access-Control-Expose-Headers: ETag, Retry-After, "
+		           "X-Collab-State-Hash\r\n",
 		           x->request->origin);
 	}
 	if (buf_error(&r->headers) || buf_error(&r->body)) {
@@ -450,7 +451,8 @@ static void preflight(struct exchange *x)
 	buf_printf(&x->response.headers,
 	           "Allow: %s\r\nAccess-Control-Allow-Methods: %s\r\n"
 	           "Access-Control-Allow-Headers: Authorization, Content-Type, If-Match, "
-	           "Idempotency-Key, Last-Event-ID\r\nAccess-Control-Max-Age: 600\r\n",
+	           "If-None-Match, Idempotency-Key, Last-Event-ID\r\n"
+	           "Access-Control-Max-Age: 600\r\n",
 	           x->route.allow, x->route.allow);
 	exchange_answer(x);
 }

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proto/event_json.h"
 #include "proto/json_out.h"
@@ -20,15 +21,40 @@ struct page {
 	int64_t next; /* seq to go on after, or EVENT_ABSENT: the end was reached */
 };
 
-static enum framing framing_of(const struct exchange *x)
+/* Whether one of the ranges of an Accept header is this (RFC 9110 section 12.5.1, without q). */
+static bool accepts(const char *accept, const char *range)
 {
+	size_t n = strlen(range);
+
+	while (*accept) {
+		size_t len;
+
+		accept += strspn(accept, " \t,");
+		len = strcspn(accept, " \t,;");
+		if (len == n && strncasecmp(accept, range, n) == 0)
+			return true;
+		accept += len;
+		accept += strcspn(accept, ",");
+	}
+	return false;
+}
+
+/* A page of JSON is FRAMING_WS: it is no stream.  -1: what is wanted is not to be had. */
+static int framing_of(const struct exchange *x)
+{
+	static const char *const json[] = {"application/json", "application/*", "*/*"};
 	const char *accept = x->request->accept;
 
-	if (accept && strstr(accept, "text/event-stream"))
+	if (!accept || !*accept)
+		return FRAMING_WS;
+	if (accepts(accept, "text/event-stream"))
 		return FRAMING_SSE;
-	if (accept && strstr(accept, "application/x-ndjson"))
+	if (accepts(accept, "application/x-ndjson"))
 		return FRAMING_NDJSON;
-	return FRAMING_WS; /* neither: a page of JSON */
+	for (size_t i = 0; i < sizeof json / sizeof json[0]; i++)
+		if (accepts(accept, json[i]))
+			return FRAMING_WS;
+	return accepts(accept, "text/*") ? FRAMING_SSE : -1;
 }
 
 static void read_page(struct exchange *x);
@@ -173,7 +199,7 @@ static void stream(struct exchange *x, enum framing framing, struct page *p)
 
 static void begin(struct exchange *x)
 {
-	enum framing framing = framing_of(x);
+	int framing = framing_of(x);
 	struct page *p = x->more;
 	struct err e = {0};
 
@@ -190,7 +216,7 @@ static void begin(struct exchange *x)
 		buf_puts(&x->response.body, "{\"events\":[");
 		read_page(x);
 	} else {
-		stream(x, framing, p);
+		stream(x, (enum framing)framing, p);
 	}
 }
 
@@ -227,5 +253,13 @@ static void events_room(struct exchange *x)
 
 void rest_events(struct exchange *x)
 {
-	exchange_find(x, STORE_BY_REPORT_LATEST, events_room);
+	struct err e = {0};
+
+	if (framing_of(x) >= 0) {
+		exchange_find(x, STORE_BY_REPORT_LATEST, events_room);
+		return;
+	}
+	err_set(&e, ERR_NOT_ACCEPTABLE,
+	        "events are application/json, application/x-ndjson or text/event-stream");
+	exchange_error(x, &e, NULL);
 }

@@ -26,7 +26,7 @@ static bool include_has(const struct exchange *x, const char *what)
 static void head_members(struct exchange *x, struct buf *out)
 {
 	json_int(out, "seq", x->view->seq);
-	json_str(out, "session_id", x->view->session_id);
+	json_str(out, "session_id", x->room->session_id);
 }
 
 static int get_session(struct exchange *x, struct buf *out, struct err *e)

@@ -44,6 +44,23 @@ static const char *resume_refusal(const struct exchange *x, const unsigned char 
 	return NULL;
 }
 
+/* "collab.v1", if the client offers just that: it breaks off when it is told another (RFC 6455). */
+static const char *subprotocol(const char *offered)
+{
+	static const char ours[] = "collab.v1";
+
+	while (offered && *offered) {
+		size_t len;
+
+		offered += strspn(offered, " \t,");
+		len = strcspn(offered, " \t,");
+		if (len == sizeof ours - 1 && memcmp(offered, ours, len) == 0)
+			return ours;
+		offered += len;
+	}
+	return NULL;
+}
+
 static void join(struct exchange *x, const unsigned char *hash)
 {
 	bool asked = query_get(x->query, "since") != NULL;
@@ -74,11 +91,7 @@ static void join(struct exchange *x, const unsigned char *hash)
 	c->without_email = !member;
 	m->resumes[!asked ? RESUME_FRESH : resumed ? RESUME_RESUMED : RESUME_REFUSED]++;
 	/* x is the socket's until here; from now on the connection is. */
-	x->hub->transport.upgrade(x->sock, c,
-	                          x->request->ws_protocol &&
-	                                          strstr(x->request->ws_protocol, "collab.v1")
-	                                  ? "collab.v1"
-	                                  : NULL);
+	x->hub->transport.upgrade(x->sock, c, subprotocol(x->request->ws_protocol));
 	exchange_free(x);
 	c->silent |= c->room->head.ended_ms != 0;
 	conn_join(c, since, resumed, refusal);

@@ -346,6 +346,21 @@ raw() {
 	[ "$VALUE" = "GET, HEAD, POST" ]
 }
 
+@test "not_acceptable: events in a form that there is not" {
+	begin
+	api GET events olga '' -H 'Accept: text/csv'
+	problem 406 not_acceptable
+	api GET events olga '' -H 'Accept: image/png, application/jsonx;q=0.5'
+	problem 406 not_acceptable
+	for accept in 'application/json' 'text/csv, */*;q=0.1' 'application/*' 'TEXT/csv,Application/JSON'; do
+		api GET events olga '' -H "Accept: $accept"
+		want 200 '"events":['
+	done
+	api GET events olga '' -H 'Accept: application/x-ndjson, application/json'
+	want 200
+	[ "$(grep -c '^{.*}$' <<<"$BODY")" = "$(jq -s length <<<"$BODY")" ]
+}
+
 @test "unsupported_media_type: a body that says it is not JSON" {
 	begin
 	state
@@ -783,6 +798,36 @@ mint_any() {
 
 # ---- the server cannot now ----------------------------------------------------------------------
 
+@test "store_unavailable: the disk takes no more, and what was acknowledged stays" {
+	local big n=0
+	big=$(head -c 60000 /dev/zero | tr '\0' a)
+	# A file of at most 600 KiB stands for a full disk.
+	begin -e "env --ignore-signal=XFSZ prlimit --fsize=614400"
+	STATUS=200
+	while [ "$STATUS" = 200 ] || [ "$STATUS" = 201 ]; do
+		n=$((n + 1))
+		[ $n -lt 60 ] || fail_with "the disk is never full"
+		api PUT "sections/s$n" eddy "{\"changes\":{\"content\":\"$big\"}}"
+	done
+	problem 503 store_unavailable '"retryable":true'
+	ws_say e "$(update last "$big")"
+	ws_until e '"type":"error"' '"code":"store_unavailable"' '"retryable":true' '"ref":"u"'
+	api GET /readyz
+	want 503 '"store_writable":false'
+	# Reading goes on: all that was acknowledged is there, what was refused is not.
+	api GET sections olga
+	want 200 "\"s$((n - 1))\":{"
+	[ "$(json '.sections | length')" = "$n" ] # with "intro"
+	daemon_stop
+	daemon_start
+	api GET sections olga
+	[ "$(json '.sections | length')" = "$n" ]
+	api PUT sections/last eddy '{"changes":{"content":"There is room again"}}'
+	want 200
+	api GET /readyz
+	want 200
+}
+
 @test "draining: a request that is complete only when the end has begun" {
 	local fd line
 	secret
@@ -837,10 +882,8 @@ mint_any() {
 
 # What is not provoked here, and why.
 declare -gA elsewhere=(
-	[not_acceptable]="nothing answers it yet: every resource answers in its one type"
-	[out_of_memory]="comes with the tests that make allocations fail"
+	[out_of_memory]="unit/test_decide_nomem.c: every allocation of a decision fails"
 	[session_exists]="comes with the import of sessions"
-	[store_unavailable]="comes with the tests that make the store fail"
 )
 
 @test "every code of the table that can be on the wire is provoked above" {

@@ -847,4 +847,32 @@ log_at() {
 	[ "$VALUE" = https://pmr.example ]
 	header Access-Control-Allow-Methods
 	[[ $VALUE == *PUT* ]]
+	header Access-Control-Allow-Headers
+	[[ $VALUE == *If-None-Match* ]]
+	# What a page from another origin may read of an answer, errors too.
+	http -H 'Origin: https://pmr.example' "$URL/api/sessions"
+	[ "$STATUS" = 401 ]
+	header Access-Control-Allow-Origin
+	[ "$VALUE" = https://pmr.example ]
+	header Access-Control-Expose-Headers
+	[[ $VALUE == *ETag*X-Collab-State-Hash* ]]
+	http -H 'Origin: https://evil.example' "$URL/api/sessions"
+	[ "$STATUS" = 403 ]
+	! header Access-Control-Allow-Origin
+}
+
+@test "a subprotocol is selected only if it was offered" {
+	local offer
+	daemon_start
+	start
+	for offer in collab.v1 'other, collab.v1' 'collab.v1,ticket'; do
+		ws offers eddy '' -H "Sec-WebSocket-Protocol: $offer"
+		[ "$MSG" = '#open collab.v1' ]
+		ws_close offers
+	done
+	for offer in collab.v10 xcollab.v1 'COLLAB.V1, collab.v1.x'; do
+		ws offers eddy '' -H "Sec-WebSocket-Protocol: $offer"
+		[ "${MSG% }" = '#open' ]
+		ws_close offers
+	done
 }
