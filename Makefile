@@ -1,7 +1,7 @@
 # collabd and the pmr tools.  "make help" lists the targets.
 #
 # Variables: CC, CFLAGS, BUILD (the build directory), SANITIZE (e.g. address,undefined), and for
-# install: DESTDIR, PREFIX, BINDIR, SBINDIR, LIBDIR, INCLUDEDIR, MANDIR, SYSCONFDIR, ...
+# install: DESTDIR, PREFIX, BINDIR, SBINDIR, LIBDIR, INCLUDEDIR, MANDIR, SYSCONFDIR, ... (see below).
 
 VERSION   = 0.1.0
 SOVERSION = 0
@@ -16,6 +16,16 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR  ?= $(PREFIX)/share
 MANDIR   ?= $(DATADIR)/man
 SYSCONFDIR ?= /etc
+DOCDIR   ?= $(DATADIR)/doc/collabd
+PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
+BASHCOMPDIR  ?= $(DATADIR)/bash-completion/completions
+ZSHCOMPDIR   ?= $(DATADIR)/zsh/site-functions
+FISHCOMPDIR  ?= $(DATADIR)/fish/vendor_completions.d
+UNITDIR      ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
+# Where the tools look for libcollab.so before the system does; empty: nowhere.
+RPATH    ?= $$ORIGIN:$$ORIGIN/../lib
 
 CFLAGS  ?= -O2 -g
 WARN     = -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -32,6 +42,7 @@ LIBS_STORE  = -lsqlite3 -lpthread
 LIBS_SERVER = -luv -lhttp_parser -ljose -linih -lcurl -lssl
 LIBS_CLIENT = -lcurl -linih
 
+comma := ,
 src  = $(wildcard libcollab/$(1)/*.c)
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -63,7 +74,7 @@ HELPERS   := $(patsubst tests/bats/helpers/%.c,$(BUILD)/tests/%,$(SRC_HELPER))
 SOLIB     = $(BUILD)/libcollab.so.$(SOVERSION)
 PROGRAMS  = $(if $(wildcard cmd/collabd.c),$(BUILD)/collabd) $(TOOLS)
 
-.PHONY: all deps deps-demo deps-check check test-programs unit bats lint asan tsan clang demo \
+.PHONY: all deps deps-demo deps-check deps-deb check check-deb deb test-programs unit bats lint asan tsan clang demo \
         install uninstall fuzz clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -105,7 +116,7 @@ $(BUILD)/pmr-bench: $(OBJ_TOOL_pmr-bench)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
-	    -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -ljansson -lm $(LIBS_TOOL_$*)
+	    $(if $(RPATH),-Wl$(comma)-rpath$(comma)'$(RPATH)') -ljansson -lm $(LIBS_TOOL_$*)
 
 # Tests
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_CLIENT) $(OBJ_PURE)
@@ -135,7 +146,8 @@ DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-d
        libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev
 DEPS_RUN = sqlite3 jq curl
 DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
-             libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git
+             libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
+             zsh fish
 
 # target: deps         install what the build needs
 deps:
@@ -184,39 +196,55 @@ demo: deps-demo
 # The functions that libcollab(3) is about: man finds it by their names too.
 LIBRARY_PAGES = $(shell sed -n 's/^\.Fn \(collab_[a-z_]*\) .*/\1/p' man/libcollab.3)
 
-# target: install      programs, library, manuals (DESTDIR, PREFIX, …)
+# target: install      programs, library, manuals, units, completions (DESTDIR, PREFIX, …)
+#
+# A configuration that is there already is left as it is.
+PAGES       = $(wildcard man/*.[1-8])
+TOOL_NAMES  = $(notdir $(TOOLS))
+SUBSTITUTE  = sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
+                  -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
+# Every file that is installed; uninstall removes these.  The configuration only if nobody changed it.
+INSTALLED   = $(SBINDIR)/collabd $(TOOL_NAMES:%=$(BINDIR)/%) $(INCLUDEDIR)/collab.h \
+              $(LIBDIR)/libcollab.so.$(SOVERSION) $(LIBDIR)/libcollab.so $(PKGCONFIGDIR)/collab.pc \
+              $(foreach p,$(PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(notdir $(p))) \
+              $(TOOL_NAMES:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_pmr $(TOOL_NAMES:%=$(FISHCOMPDIR)/%.fish) \
+              $(UNITDIR)/collabd.service $(UNITDIR)/collabd.socket $(SYSUSERSDIR)/collabd.conf \
+              $(LIBRARY_PAGES:%=$(MANDIR)/man3/%.3) $(TMPFILESDIR)/collabd.conf $(DOCDIR)/README.md $(DOCDIR)/LICENSE
+CONFIG      = $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
+
 install: all
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
-	    $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(SYSCONFDIR)/collabd
+	install -d $(sort $(dir $(addprefix $(DESTDIR),$(INSTALLED)) $(CONFIG)))
 	install -m 755 $(BUILD)/collabd $(DESTDIR)$(SBINDIR)/
 	install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/
 	install -m 644 $(SOLIB) $(DESTDIR)$(LIBDIR)/
 	ln -sf libcollab.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libcollab.so
 	install -m 644 libcollab/collab.h $(DESTDIR)$(INCLUDEDIR)/
-	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
-	    dist/collab.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/collab.pc
-	install -m 644 dist/collabd.conf $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
-	for page in man/*.[1-8]; do \
-	    install -d $(DESTDIR)$(MANDIR)/man$${page##*.} && \
+	$(SUBSTITUTE) dist/collab.pc.in > $(DESTDIR)$(PKGCONFIGDIR)/collab.pc
+	test -e $(CONFIG) || install -m 644 dist/collabd.conf $(CONFIG)
+	for page in $(PAGES); do \
 	    install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
 	for function in $(LIBRARY_PAGES); do \
 	    ln -sf libcollab.3 $(DESTDIR)$(MANDIR)/man3/$$function.3 || exit 1; done
-	install -D -m 644 completions/pmr.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/pmr-session
-	for tool in $(notdir $(TOOLS)); do test $$tool = pmr-session || \
-	    ln -sf pmr-session $(DESTDIR)$(DATADIR)/bash-completion/completions/$$tool || exit 1; done
-	install -D -m 644 completions/_pmr $(DESTDIR)$(DATADIR)/zsh/site-functions/_pmr
-	for tool in $(notdir $(TOOLS)); do install -D -m 644 completions/pmr.fish \
-	    $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/$$tool.fish || exit 1; done
+	install -m 644 completions/pmr.bash $(DESTDIR)$(BASHCOMPDIR)/pmr
+	for tool in $(filter-out pmr,$(TOOL_NAMES)); do \
+	    ln -sf pmr $(DESTDIR)$(BASHCOMPDIR)/$$tool || exit 1; done
+	install -m 644 completions/_pmr $(DESTDIR)$(ZSHCOMPDIR)/_pmr
+	install -m 644 completions/pmr.fish $(DESTDIR)$(FISHCOMPDIR)/pmr.fish
+	for tool in $(filter-out pmr,$(TOOL_NAMES)); do \
+	    ln -sf pmr.fish $(DESTDIR)$(FISHCOMPDIR)/$$tool.fish || exit 1; done
+	$(SUBSTITUTE) dist/systemd/collabd.service.in > $(DESTDIR)$(UNITDIR)/collabd.service
+	install -m 644 dist/systemd/collabd.socket $(DESTDIR)$(UNITDIR)/
+	install -m 644 dist/systemd/collabd.sysusers $(DESTDIR)$(SYSUSERSDIR)/collabd.conf
+	install -m 644 dist/systemd/collabd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/collabd.conf
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
 
-# target: uninstall    remove what install put there (the configuration stays)
+# target: uninstall    remove what install put there (a configuration that was changed stays)
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/collabd $(addprefix $(DESTDIR)$(BINDIR)/,$(notdir $(TOOLS))) \
-	    $(DESTDIR)$(LIBDIR)/libcollab.so* $(DESTDIR)$(LIBDIR)/pkgconfig/collab.pc \
-	    $(DESTDIR)$(INCLUDEDIR)/collab.h $(DESTDIR)$(DATADIR)/zsh/site-functions/_pmr \
-	    $(addprefix $(DESTDIR)$(DATADIR)/bash-completion/completions/,$(notdir $(TOOLS))) \
-	    $(addprefix $(DESTDIR)$(DATADIR)/fish/vendor_completions.d/,$(addsuffix .fish,$(notdir $(TOOLS))))
-	for page in man/*.[1-8]; do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
-	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(addsuffix .3,$(LIBRARY_PAGES)))
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	! cmp -s dist/collabd.conf $(CONFIG) || rm -f $(CONFIG)
+	cd $(DESTDIR)/ && for dir in $(if $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/collabd,$(DOCDIR) \
+	    $(SYSCONFDIR)/collabd); do \
+	    test ! -d .$$dir || rmdir $(if $(DESTDIR),-p) --ignore-fail-on-non-empty $${dir#/} || exit 1; done
 
 # target: fuzz         every fuzz target for SECONDS seconds (default 30), with its corpus
 SECONDS ?= 30
@@ -232,8 +260,20 @@ FUZZ_SRC_http = $(wildcard libcollab/server/http*.c)
 FUZZ_SRC_jwt  = $(filter-out $(NET:%=libcollab/server/%.c),$(SRC_SERVER)) $(SRC_STORE)
 FUZZ_SRC_conf = $(wildcard libcollab/server/conf*.c)
 
+# target: deb          Debian packages in build-deb: collabd, pmr-tools, libcollab0, libcollab-dev
+DEPS_DEB = debhelper dpkg-dev fakeroot lintian
+deps-deb:
+	@sh dist/install-packages.sh $(DEPS) $(DEPS_DEB)
+deb: deps-deb
+	sh dist/make-deb.sh build-deb
+
+# target: check-deb    build the packages, install them beside the system, run a session
+check-deb: deps-check deb
+	$(MAKE) test-programs
+	BUILD=$(abspath $(BUILD)) DEB=$(abspath build-deb) sh tests/one.sh tests/deb/packages.bats
+
 # target: clean        remove what was built
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-deb
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
