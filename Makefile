@@ -130,7 +130,13 @@ $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)
 # The parts of a helper that is more than one file.  Its objects first, as with the tools.
 $(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
 
-test-programs: $(TESTS) $(HELPERS) $(BUILD)/tests/bench/ops
+# What is preloaded into a daemon: never with sanitizers.
+PRELOADS := $(patsubst tests/bats/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/bats/preload/*.c))
+$(PRELOADS): $(BUILD)/tests/%.so: tests/bats/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -std=c11 -O1 -g -fPIC $(WARN) -shared -o $@ $<
+
+test-programs: $(TESTS) $(HELPERS) $(PRELOADS) $(BUILD)/tests/bench/ops
 
 # Benchmarks of the pure layers.
 $(BUILD)/tests/bench/ops: $(BUILD)/tests/bench/ops.o $(OBJ_PURE)

@@ -99,6 +99,25 @@ int hub_writable(struct hub *h, struct err *e)
 	return 0;
 }
 
+void hub_store_works(struct hub *h)
+{
+	if (h->store_retry_ms)
+		hub_log(h, LOG_NOTICE, "the store can be written again");
+	h->store_retry_ms = 0;
+}
+
+/* The store finds out by itself, also when nobody writes. */
+static void ask_store(struct hub *h)
+{
+	struct store_stats st;
+
+	if (!h->store_retry_ms)
+		return;
+	store_stats(h->store, &st);
+	if (st.writable)
+		hub_store_works(h);
+}
+
 int hub_new(struct hub **out, struct store *store, struct auth *auth, const struct conf *conf,
             const struct hub_env *env, const struct hub_transport *transport, struct err *e)
 {
@@ -217,6 +236,7 @@ int64_t hub_tick(struct hub *h)
 	size_t at = 0;
 
 	hub_enter(h);
+	ask_store(h);
 	ask_due(h, now);
 	while ((entry = map_next(&h->rooms, &at))) {
 		struct room *room = entry->value;

@@ -98,6 +98,9 @@ void hub_enter(struct hub *h);
 /* Whether writes are refused at the moment; sets *e. */
 int hub_writable(struct hub *h, struct err *e);
 
+/* A write has worked: if writes were refused, they are not any more, and the log says so. */
+void hub_store_works(struct hub *h);
+
 /* ---- fold: a state rebuilt from the store ------------------------------------------------------
  */
 

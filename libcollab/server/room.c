@@ -277,7 +277,7 @@ void room_appended(void *arg, const struct store_reply *reply)
 			room_load(room); /* what did commit meanwhile is read back with the rest */
 		return;
 	}
-	room->hub->store_retry_ms = 0;
+	hub_store_works(room->hub);
 	room->committed = reply->seq;
 	room->committed_ms = hub_wall(room->hub);
 	if (room->head.ended_ms && room->committed == room->head.seq && !room->end_committed) {

@@ -358,6 +358,27 @@ hammer_end() {
 	HAMMER_PID=
 }
 
+# ---- faults -------------------------------------------------------------------------------------
+
+# FAULTY: what makes a daemon obey `fault`: daemon_start -e "$FAULTY".  See preload/fault.c.
+fault_file() {
+	FAULT=$DIR/fault
+	head -c 64 /dev/zero >"$FAULT"
+	FAULTY="env LD_PRELOAD=$BUILD/tests/fault.so FAULT_FILE=$FAULT"
+}
+
+# fault NUMBER VALUE: set one of its numbers.
+fault() {
+	perl -e 'open F, "+<", $ARGV[0] and seek(F, 8 * $ARGV[1], 0) and print F pack("q", $ARGV[2]) and close F or die' \
+		"$FAULT" "$1" "$2"
+}
+
+# faulted NUMBER: one of its numbers, to VALUE.
+faulted() {
+	VALUE=$(perl -e 'open F, $ARGV[0] and seek(F, 8 * $ARGV[1], 0) and read(F, $n, 8) or die; print unpack("q", $n)' \
+		"$FAULT" "$1")
+}
+
 # ---- tokens -------------------------------------------------------------------------------------
 
 # secret: a secret file for `--secret-file`, to SECRET.
