@@ -94,6 +94,7 @@ clean_up() {
 	local name
 	for name in "${!WS_PIDS[@]}"; do
 		kill "${WS_PIDS[$name]}" 2>/dev/null || true
+		kill -CONT "${WS_PIDS[$name]}" 2>/dev/null || true # a stopped one would not hear it
 		wait "${WS_PIDS[$name]}" 2>/dev/null || true
 	done
 	if [ -n "${PID:-}" ]; then
