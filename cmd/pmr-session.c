@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tool.h"
+#include "tool_export.h"
 
 enum { PATH_BYTES = 1024, PAGE = 1000 };
 
@@ -22,6 +22,8 @@ static const struct tool_option options[] = {
 	{"ended", 0, NULL, "sessions that have ended", "list "},
 	{"all", 0, NULL, "both", "list "},
 	{"reason", 0, "TEXT", "why, for the others to read", "end "},
+	{"format", 'F', "ndjson|json|markdown", "the whole log, the sections, or a report to send",
+         "export "},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
@@ -142,31 +144,6 @@ static int start(struct tool *t)
 /* ---- show -------------------------------------------------------------------------------------
  */
 
-/*
- * The original answer for a report says only that no session is active.  Its last one is found
- * through a resource that says whose it is.
- */
-static int choose_latest(struct tool *t, struct collab_err *e)
-{
-	struct collab_response r = {0};
-	json_t *answer = NULL;
-	const char *id = NULL;
-	int rc;
-
-	if (collab_config_get(t->config, "session"))
-		return 0;
-	rc = tool_request(t, "GET", "S/participants", NULL, &r, e);
-	if (!rc)
-		rc = tool_answer(&r, &answer, e);
-	id = json_string_value(json_object_get(answer, "session_id"));
-	if (!rc)
-		rc = id ? collab_config_set(t->config, "session", id, e)
-		        : tool_err(e, "protocol", "the server's answer has no session_id");
-	json_decref(answer);
-	collab_response_release(&r);
-	return rc;
-}
-
 static int show(struct tool *t)
 {
 	const char *include = tool_opt(t, "include");
@@ -175,7 +152,7 @@ static int show(struct tool *t)
 	int status, rc = tool_target(t, TOOL_NEEDS_SESSION, &e);
 
 	if (!rc)
-		rc = choose_latest(t, &e);
+		rc = session_choose_latest(t, &e);
 	if (!rc)
 		rc = include ? tool_path(&path, &e, "S/session?include=%s", include)
 		             : tool_path(&path, &e, "S/session");
@@ -280,11 +257,13 @@ static const struct tool_verb verbs[] = {
 	{"list", "", "list sessions, one a line", 0, 0, TOOL_REPORT | TOOL_COUNT, list},
 	{"end", "[-|SESSION...]", "end a session, or those that stdin names", 0, -1,
          TOOL_REPORT | TOOL_SESSION | TOOL_DRY_RUN, end},
+	{"export", "", "print a whole session, to keep or to import", 0, 0,
+         TOOL_REPORT | TOOL_SESSION, session_export},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };
 
 static const struct tool_spec spec = {
-	"pmr-session", "Start, show, list and end sessions.", TOOL_SERVER, options, verbs,
+	"pmr-session", "Start, show, list, end and export sessions.", TOOL_SERVER, options, verbs,
 };
 
 int main(int argc, char **argv)

@@ -117,6 +117,15 @@ int collab_request(const struct collab_config *c, const char *method, const char
                    const char *body, const char *const *headers, int timeout_ms,
                    struct collab_response *r, struct collab_err *e);
 
+/*
+ * The same for an answer of any length to a GET, which is not kept: fn is called with each piece of
+ * it, and gives false to stop (that is no error).  accept: the media type asked for.  stall_ms: an
+ * error after so long without a byte; 0: 30 s.  Of *r the body is filled in for a problem only.
+ */
+int collab_download(const struct collab_config *c, const char *path, const char *accept,
+                    bool (*fn)(void *arg, const char *bytes, size_t len), void *arg, int stall_ms,
+                    struct collab_response *r, struct collab_err *e);
+
 /* Percent-encode one path segment or query value; gives a string.  NULL: out of memory. */
 char *collab_escape(const char *text);
 

@@ -207,71 +207,147 @@ static int expand_path(const struct collab_config *c, const char *path, struct b
 	return rc ? rc : buf_error(out) ? client_fail(e, ERR_NOMEM, "out of memory") : 0;
 }
 
-int collab_request(const struct collab_config *c, const char *method, const char *path,
-                   const char *body, const char *const *headers, int timeout_ms,
-                   struct collab_response *r, struct collab_err *e)
-{
-	CURL *curl = curl_easy_init();
-	struct curl_slist *list = NULL;
+/* One transfer, whatever becomes of its body. */
+struct transfer {
+	CURL *curl;
+	struct curl_slist *list;
 	struct buf target, url, lines, answer;
-	struct head head = {"", 0};
-	long status = 0;
-	CURLcode code;
-	int rc;
+	struct head head;
+	/* of a download: who gets the body of a success */
+	bool (*fn)(void *arg, const char *bytes, size_t len);
+	void *arg;
+	bool stopped;
+};
 
-	*r = (struct collab_response){0};
-	buf_init(&target, 65536);
-	buf_init(&url, 65536);
-	buf_init(&lines, 65536);
-	buf_init(&answer, ANSWER_BYTES_MAX);
-	rc = expand_path(c, path, &target, e);
+static void transfer_init(struct transfer *t)
+{
+	*t = (struct transfer){.curl = curl_easy_init()};
+	buf_init(&t->target, 65536);
+	buf_init(&t->url, 65536);
+	buf_init(&t->lines, 65536);
+	buf_init(&t->answer, ANSWER_BYTES_MAX);
+}
+
+static void transfer_release(struct transfer *t)
+{
+	curl_slist_free_all(t->list);
+	curl_easy_cleanup(t->curl);
+	buf_release(&t->answer);
+	buf_release(&t->lines);
+	buf_release(&t->url);
+	buf_release(&t->target);
+}
+
+/* Where to, and who we are; t->lines has the request's own headers. */
+static int transfer_prepare(struct transfer *t, const struct collab_config *c, const char *path,
+                            const char *const *headers, struct collab_err *e)
+{
+	int rc = expand_path(c, path, &t->target, e);
+
 	if (!rc)
-		rc = curl_prepare(curl, c, target.p, &url, e);
+		rc = curl_prepare(t->curl, c, t->target.p, &t->url, e);
 	if (rc)
-		goto out;
-	buf_puts(&lines, "Accept: application/json\nExpect:\n");
-	if (body || strcmp(method, "GET") != 0)
-		buf_puts(&lines, "Content-Type: application/json\n");
-	list = curl_identity(c, &lines) ? NULL : header_list(&lines, headers);
-	if (!list) {
-		rc = client_fail(e, ERR_NOMEM, "out of memory");
-		goto out;
-	}
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, list);
-	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	if (body || strcmp(method, "GET") != 0) {
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body ? body : "");
-		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
-		                 (curl_off_t)(body ? strlen(body) : 0));
-	}
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-	                 (long)(timeout_ms > 0 ? timeout_ms : TIMEOUT_MS));
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &head);
-	code = curl_easy_perform(curl);
-	if (code) {
-		rc = curl_failed(c, (int)code, e);
-		goto out;
-	}
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		return rc;
+	t->list = curl_identity(c, &t->lines) ? NULL : header_list(&t->lines, headers);
+	if (!t->list)
+		return client_fail(e, ERR_NOMEM, "out of memory");
+	curl_easy_setopt(t->curl, CURLOPT_HTTPHEADER, t->list);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(t->curl, CURLOPT_HEADERDATA, &t->head);
+	return 0;
+}
+
+/* Do it; then the answer is in *r, and what it says against us in *e. */
+static int transfer_perform(struct transfer *t, const struct collab_config *c,
+                            struct collab_response *r, struct collab_err *e)
+{
+	CURLcode code = curl_easy_perform(t->curl);
+	long status = 0;
+	int rc = 0;
+
+	if (code && !t->stopped)
+		return curl_failed(c, (int)code, e);
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	r->status = (int)status;
-	memcpy(r->etag, head.etag, sizeof r->etag);
-	r->len = answer.len;
-	r->body = buf_take(&answer);
+	memcpy(r->etag, t->head.etag, sizeof r->etag);
+	r->len = t->answer.len;
+	r->body = buf_take(&t->answer);
 	if (!r->body)
 		rc = client_fail(e, ERR_NOMEM, "out of memory");
 	else if (status / 100 != 2 && status != 304)
 		rc = client_problem(r->status, r->body, r->len, e);
 	if (rc && e)
-		e->retry_after = head.retry_after;
+		e->retry_after = t->head.retry_after;
+	return rc;
+}
+
+int collab_request(const struct collab_config *c, const char *method, const char *path,
+                   const char *body, const char *const *headers, int timeout_ms,
+                   struct collab_response *r, struct collab_err *e)
+{
+	bool sends = body || strcmp(method, "GET") != 0;
+	struct transfer t;
+	int rc;
+
+	*r = (struct collab_response){0};
+	transfer_init(&t);
+	buf_puts(&t.lines, "Accept: application/json\nExpect:\n");
+	if (sends)
+		buf_puts(&t.lines, "Content-Type: application/json\n");
+	rc = transfer_prepare(&t, c, path, headers, e);
+	if (rc)
+		goto out;
+	curl_easy_setopt(t.curl, CURLOPT_CUSTOMREQUEST, method);
+	if (sends) {
+		curl_easy_setopt(t.curl, CURLOPT_POSTFIELDS, body ? body : "");
+		curl_easy_setopt(t.curl, CURLOPT_POSTFIELDSIZE_LARGE,
+		                 (curl_off_t)(body ? strlen(body) : 0));
+	}
+	curl_easy_setopt(t.curl, CURLOPT_TIMEOUT_MS,
+	                 (long)(timeout_ms > 0 ? timeout_ms : TIMEOUT_MS));
+	curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &t.answer);
+	rc = transfer_perform(&t, c, r, e);
 out:
-	curl_slist_free_all(list);
-	curl_easy_cleanup(curl);
-	buf_release(&answer);
-	buf_release(&lines);
-	buf_release(&url);
-	buf_release(&target);
+	transfer_release(&t);
+	return rc;
+}
+
+/* A piece of a download; of a refusal, it is kept. */
+static size_t on_piece(char *bytes, size_t size, size_t n, void *arg)
+{
+	struct transfer *t = arg;
+	long status = 0;
+
+	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	if (status / 100 != 2)
+		return on_body(bytes, size, n, &t->answer);
+	t->stopped = !t->fn(t->arg, bytes, size * n);
+	return t->stopped ? 0 : size * n;
+}
+
+int collab_download(const struct collab_config *c, const char *path, const char *accept,
+                    bool (*fn)(void *arg, const char *bytes, size_t len), void *arg, int stall_ms,
+                    struct collab_response *r, struct collab_err *e)
+{
+	int seconds = ((stall_ms > 0 ? stall_ms : TIMEOUT_MS) + 999) / 1000;
+	struct transfer t;
+	int rc;
+
+	*r = (struct collab_response){0};
+	transfer_init(&t);
+	t.fn = fn;
+	t.arg = arg;
+	buf_printf(&t.lines, "Accept: %s\n", accept);
+	rc = transfer_prepare(&t, c, path, NULL, e);
+	if (rc)
+		goto out;
+	curl_easy_setopt(t.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(t.curl, CURLOPT_LOW_SPEED_TIME, (long)seconds);
+	curl_easy_setopt(t.curl, CURLOPT_WRITEFUNCTION, on_piece);
+	curl_easy_setopt(t.curl, CURLOPT_WRITEDATA, &t);
+	rc = transfer_perform(&t, c, r, e);
+out:
+	transfer_release(&t);
 	return rc;
 }

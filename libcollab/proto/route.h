@@ -46,6 +46,7 @@
 	X(CONFLICT, GET, "S/conflicts/{conflict_id}")                                              \
 	X(CONFLICT_RESOLVE, POST, "S/conflicts/{conflict_id}/resolve")                             \
 	X(EVENTS, GET, "S/events")                                                                 \
+	X(EXPORT, GET, "S/export")                                                                 \
 	X(PRESENCE, PUT, "S/presence")                                                             \
 	X(SESSIONS, GET, "/api/sessions")                                                          \
 	X(TICKETS, POST, "/api/tickets")                                                           \

@@ -19,6 +19,37 @@ void conn_want(struct conn *c)
 	c->hub->transport.want_write(c->sock);
 }
 
+/* Room for a reply of so many bytes at the end of the queue; NULL: out of memory. */
+static struct reply *reply_new(struct conn *c, enum reply_kind kind, size_t bytes, int64_t at_seq)
+{
+	struct reply *r = calloc(1, sizeof *r + bytes);
+
+	if (!r) {
+		/* An answer that cannot be given must not be missed: the client resumes. */
+		conn_close_after(c, c->sent, 1013, "out of memory");
+		return NULL;
+	}
+	r->kind = kind;
+	r->at_seq = at_seq;
+	*c->replies_end = r;
+	c->replies_end = &r->next;
+	c->replies_len++;
+	conn_want(c);
+	return r;
+}
+
+int conn_line(struct conn *c, const char *json, size_t len, int64_t at_seq)
+{
+	struct reply *r = reply_new(c, REPLY_STATE, len + 1, at_seq);
+
+	if (!r)
+		return ERR_NOMEM;
+	memcpy(r->bytes, json, len);
+	r->bytes[len] = '\n';
+	r->len = r->own_len = len + 1;
+	return 0;
+}
+
 int conn_reply(struct conn *c, enum reply_kind kind, const char *json, size_t len,
                struct block *block, int64_t at_seq, const char *ref)
 {
@@ -28,29 +59,18 @@ int conn_reply(struct conn *c, enum reply_kind kind, const char *json, size_t le
 
 	if (c->framing != FRAMING_WS)
 		return 0; /* a stream of events has nothing else in it */
-	r = malloc(sizeof *r + WS_HEADER_MAX + len + ref_len + 1);
-	if (!r) {
-		/* An answer that cannot be given must not be missed: the client resumes. */
-		conn_close_after(c, c->sent, 1013, "out of memory");
+	r = reply_new(c, kind, WS_HEADER_MAX + len + ref_len + 1, at_seq);
+	if (!r)
 		return ERR_NOMEM;
-	}
 	head = ws_frame_header((unsigned char *)r->bytes, WS_TEXT, total, NULL);
 	memcpy(r->bytes + head, json, len);
 	memcpy(r->bytes + head + len, ref ? ref : "", ref_len + 1);
-	r->next = NULL;
-	r->kind = kind;
-	r->at_seq = at_seq;
 	r->own_len = head + len;
 	r->len = head + total;
-	r->sent = 0;
 	r->ref_len = ref_len;
 	r->block = block;
 	if (block)
 		block->refs++;
-	*c->replies_end = r;
-	c->replies_end = &r->next;
-	c->replies_len++;
-	conn_want(c);
 	return 0;
 }
 

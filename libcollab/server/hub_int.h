@@ -204,6 +204,7 @@ struct room {
 	struct hub *hub;
 	enum room_state state;
 	int64_t key;
+	int64_t floor; /* the stored log begins after this seq */
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
 	struct session head;         /* with everything decided */
@@ -437,6 +438,9 @@ void conn_free(struct conn *c);
 /* A reply at the room's head.  The bytes are JSON; framing is done here.  block may be NULL. */
 int conn_reply(struct conn *c, enum reply_kind kind, const char *json, size_t len,
                struct block *block, int64_t at_seq, const char *ref);
+
+/* A line of JSON in front of a stream of events, behind everything up to at_seq. */
+int conn_line(struct conn *c, const char *json, size_t len, int64_t at_seq);
 void conn_error(struct conn *c, const char *ref, const struct err *e, const struct decision *d);
 void conn_want(struct conn *c);
 void conn_close_after(struct conn *c, int64_t seq, int code, const char *reason);
@@ -510,6 +514,7 @@ void rest_read(struct exchange *x);  /* GETs of a session's resources */
 void rest_write(struct exchange *x); /* mutations of a session */
 void rest_start(struct exchange *x);
 void rest_events(struct exchange *x);
+void rest_export(struct exchange *x);
 void rest_list(struct exchange *x);
 void rest_websocket(struct exchange *x);
 

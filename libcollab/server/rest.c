@@ -384,6 +384,9 @@ static void dispatch(struct exchange *x)
 	case ROUTE_EVENTS:
 		rest_events(x);
 		break;
+	case ROUTE_EXPORT:
+		rest_export(x);
+		break;
 	default:
 		if (route_row(x->route.route)->method == METHOD_GET)
 			rest_read(x);

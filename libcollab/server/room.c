@@ -38,6 +38,7 @@ struct room *room_open(struct hub *h, const struct store_session *row)
 		return NULL;
 	room->hub = h;
 	room->key = row->key;
+	room->floor = row->floor;
 	memcpy(room->session_id, row->session_id, sizeof room->session_id);
 	memcpy(room->report_id, row->report_id, sizeof room->report_id);
 	room->held_end = &room->held;
