@@ -82,6 +82,8 @@
 	  "the server has all the connections it may have")                                        \
 	X(DRAINING, "draining", 503, 75, 1, "the server is shutting down")                         \
 	X(NOMEM, "out_of_memory", 503, 75, 1, "out of memory")                                     \
+	X(UNSUPPORTED, "unsupported", 501, 69, 0, "this server cannot do that")                    \
+	X(BAD_CONFIG, "bad_config", 422, 78, 0, "the configuration cannot be used")                \
 	X(INTERNAL, "internal", 500, 70, 0, "internal error")                                      \
 	/* inside, never on the wire: store and client */                                          \
 	X(CAS, "cas", 500, 70, 1, "the log's end is not the one expected")                         \

@@ -150,6 +150,9 @@ static void on_final_close(struct collab *c, int close_code)
 	case 4410:
 		close_for_good(c, 0, close_code, "the session has ended");
 		break;
+	case 4411:
+		close_for_good(c, ERR_FORBIDDEN, close_code, "closed by an administrator");
+		break;
 	case 4403:
 		close_for_good(c, ERR_FORBIDDEN, close_code, "removed from the session");
 		break;

@@ -50,6 +50,12 @@
 	X(PRESENCE, PUT, "S/presence")                                                             \
 	X(SESSIONS, GET, "/api/sessions")                                                          \
 	X(TICKETS, POST, "/api/tickets")                                                           \
+	X(ADMIN_STATUS, GET, "/api/admin/status")                                                  \
+	X(ADMIN_SESSIONS, GET, "/api/admin/sessions")                                              \
+	X(ADMIN_CONNECTIONS, GET, "/api/admin/connections")                                        \
+	X(ADMIN_KICK, DELETE, "/api/admin/connections")                                            \
+	X(ADMIN_DRAIN, POST, "/api/admin/drain")                                                   \
+	X(ADMIN_RELOAD, POST, "/api/admin/reload")                                                 \
 	X(HEALTHZ, GET, "/healthz")                                                                \
 	X(READYZ, GET, "/readyz")                                                                  \
 	X(METRICS, GET, "/metrics")                                                                \

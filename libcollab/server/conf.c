@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -251,6 +252,42 @@ int conf_put(struct conf *c, int at, const char *value, struct err *e)
 		break;
 	}
 	return put_text(c, at, value, e);
+}
+
+/* Whether setting `at` has the same value in both. */
+static bool same(const struct conf *a, const struct conf *b, int at)
+{
+	const char *pa, *pb;
+	struct limits la, lb;
+
+	if (at >= CONF_ROWS) {
+		la = a->limits; /* limit_at is for writing too */
+		lb = b->limits;
+		return *limit_at(&la, at - CONF_ROWS) == *limit_at(&lb, at - CONF_ROWS);
+	}
+	pa = (const char *)a + members[at].offset;
+	pb = (const char *)b + members[at].offset;
+	switch (members[at].type) {
+	case TYPE_BOOL:
+		return *(const bool *)pa == *(const bool *)pb;
+	case TYPE_INT:
+		return *(const int64_t *)pa == *(const int64_t *)pb;
+	case TYPE_STRING:
+	case TYPE_PATH:
+		break;
+	}
+	return strcmp(*(char *const *)pa, *(char *const *)pb) == 0;
+}
+
+int conf_differs(const struct conf *a, const struct conf *b, int from, char name[CONF_NAME_BYTES])
+{
+	for (int at = from; at < keys_len(); at++) {
+		if (same(a, b, at))
+			continue;
+		(void)snprintf(name, CONF_NAME_BYTES, "%s.%s", section_of(at), key_of(at));
+		return at;
+	}
+	return -1;
 }
 
 int conf_set(struct conf *c, const char *name, const char *value, struct err *e)

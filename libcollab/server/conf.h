@@ -99,4 +99,11 @@ int conf_set(struct conf *c, const char *name, const char *value, struct err *e)
  */
 int conf_finish(struct conf *c, struct err *e);
 
+/*
+ * The first setting from number `from` on (0: the first) that differs: its number, and
+ * "section.key" in name.  -1: there are no more.
+ */
+enum { CONF_NAME_BYTES = 64 };
+int conf_differs(const struct conf *a, const struct conf *b, int from, char name[CONF_NAME_BYTES]);
+
 #endif

@@ -2,6 +2,7 @@
  * A connection: what it says is parsed, decided and answered; what it is told waits in two places,
  * its seq in the room's log and a short queue of replies that go out at their place in that log.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,15 @@ void conn_state(struct conn *c, bool resumed, const char *reason)
 /* ---- life -------------------------------------------------------------------------------------
  */
 
+/* Whoever is at the other end, for administrators. */
+static void note_remote(struct conn *c, const struct peer *peer)
+{
+	if (peer->local)
+		(void)snprintf(c->remote, sizeof c->remote, "local, pid %ld", (long)peer->pid);
+	else
+		(void)snprintf(c->remote, sizeof c->remote, "%s", peer->address); /* as long */
+}
+
 struct conn *conn_new(struct exchange *x, enum framing framing)
 {
 	struct hub *h = x->hub;
@@ -185,6 +195,7 @@ struct conn *conn_new(struct exchange *x, enum framing framing)
 	c->replies_end = &c->replies;
 	c->inbox_end = &c->inbox;
 	c->opened_ms = hub_wall(h);
+	note_remote(c, &x->request->peer);
 	c->next = c->room->conns;
 	if (c->next)
 		c->next->prev = c;

@@ -133,6 +133,7 @@ int hub_new(struct hub **out, struct store *store, struct auth *auth, const stru
 	/* The most that one message or state may take; states are bounded by their own limits. */
 	buf_init(&h->scratch, SIZE_MAX / 4);
 	hub_reload(h, conf);
+	h->started_ms = hub_mono(h);
 	*out = h;
 	return 0;
 }
@@ -238,6 +239,7 @@ int64_t hub_tick(struct hub *h)
 	hub_enter(h);
 	ask_store(h);
 	ask_due(h, now);
+	recent_tick(h, now);
 	while ((entry = map_next(&h->rooms, &at))) {
 		struct room *room = entry->value;
 		int64_t at_ms = room->tick_ms;
@@ -331,4 +333,19 @@ bool hub_drained(const struct hub *h)
 				return false;
 	}
 	return true;
+}
+
+void hub_drain_done(struct hub *h)
+{
+	struct exchange *next = NULL;
+	bool drained = hub_drained(h);
+
+	hub_enter(h);
+	for (struct exchange *x = h->exchanges; x; x = next) {
+		next = x->next;
+		if (!x->drain_waits)
+			continue;
+		buf_printf(&x->response.body, ",\"drained\":%s}", drained ? "true" : "false");
+		exchange_answer(x);
+	}
 }

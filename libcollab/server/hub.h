@@ -33,6 +33,10 @@ struct hub_env {
 	void (*random)(void *arg, void *out, size_t len);
 	void (*log)(void *arg, enum log_level level, const char *line); /* one line, no newline */
 	void *arg;
+	/* What administrators ask of the process.  NULL: it cannot do that. */
+	void (*drain)(void *arg); /* begin to drain and end */
+	/* Read the configuration again; append a JSON object that tells what came of it. */
+	int (*reload)(void *arg, struct buf *json, struct err *e);
 };
 
 /* What the hub asks of a socket. */
@@ -116,10 +120,14 @@ int64_t hub_tick(struct hub *h);
 void hub_drain(struct hub *h, int64_t reconnect_after_ms);
 bool hub_drained(const struct hub *h);
 
+/* The process is about to close its sockets: whoever asked for the drain is told. */
+void hub_drain_done(struct hub *h);
+
 /* Sockets the transport has open, failed accepts and the like, for /metrics. */
 struct hub_sockets {
 	int64_t open, accepted, refused, bytes_in, bytes_out, stalled_closes, queue_bytes;
-	int64_t loop_lag_us_max;
+	int64_t loop_lag_us_max;    /* since the last scrape */
+	int64_t loop_lag_us_recent; /* since the hub last looked */
 };
 struct hub_sockets *hub_sockets(struct hub *h);
 

@@ -43,6 +43,13 @@ struct trash {
 	struct trash *next;
 };
 
+/* How things were lately; recent.c. */
+struct recent {
+	int64_t at_ms; /* mono: when this was taken; 0: never */
+	int64_t loop_lag_us;
+	int64_t commit_us[STORE_BUCKETS], commit_us_older[STORE_BUCKETS];
+};
+
 struct hub {
 	struct store *store;
 	struct auth *auth;
@@ -67,6 +74,8 @@ struct hub {
 	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
 	bool draining;
 	int64_t drain_reconnect_ms;
+	int64_t started_ms; /* mono */
+	struct recent recent;
 };
 
 static inline int64_t hub_wall(const struct hub *h)
@@ -91,6 +100,12 @@ struct user *hub_user(struct hub *h, const char *user_id);
 
 /* Take one token; false and *retry_after_s when there is none.  per_minute 0: no limit. */
 bool bucket_take(struct bucket *b, int64_t per_minute, int64_t now_ms, int *retry_after_s);
+
+/* By time; and of the last half to whole minute: the longest turn of the loop, and how long the
+ * given percentage of commits took at the most (0: there were none). */
+void recent_tick(struct hub *h, int64_t now);
+int64_t recent_loop_lag_us(const struct hub *h);
+int64_t recent_commit_us(const struct hub *h, int percent);
 
 /* Free what was lent with gathers; every entry point of the hub calls it first. */
 void hub_enter(struct hub *h);
@@ -336,6 +351,7 @@ bool room_has_people(const struct room *room);
 /* ---- conn -------------------------------------------------------------------------------------
  */
 
+enum { REMOTE_BYTES = 48 };
 enum framing { FRAMING_WS, FRAMING_SSE, FRAMING_NDJSON };
 
 enum reply_kind {
@@ -422,8 +438,9 @@ struct conn {
 	struct own_change own[8]; /* the latest changes of this connection, per section */
 	int own_len;
 	int64_t opened_ms;
-	struct block *last_block; /* lent with the last gather */
-	int64_t checkpoint_ms;    /* mono: of the last one */
+	char remote[REMOTE_BYTES]; /* the peer's address, or "local, pid N" */
+	struct block *last_block;  /* lent with the last gather */
+	int64_t checkpoint_ms;     /* mono: of the last one */
 	struct fold *full_fold; /* content=full behind the tail: the state at `sent` is rebuilt … */
 	struct session *full_state; /* … and folded along; see conn_pull.c */
 };
@@ -476,6 +493,7 @@ struct exchange {
 	int pending; /* store callbacks outstanding that carry x */
 	bool aborted;
 	bool auth_waits, auth_waited;
+	bool drain_waits;
 	struct response response;
 	struct message message;       /* a mutation, or zeroed */
 	struct start_options options; /* a start, or zeroed */
@@ -517,6 +535,7 @@ void rest_events(struct exchange *x);
 void rest_export(struct exchange *x);
 void rest_list(struct exchange *x);
 void rest_websocket(struct exchange *x);
+bool rest_admin(struct exchange *x); /* false: it is not below /api/admin/ */
 
 /* Whether the exchange's user may read the room: a participant, or by scope.  Sets *e. */
 int exchange_may_read(const struct exchange *x, struct err *e);

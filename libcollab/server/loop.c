@@ -152,10 +152,37 @@ static void on_drain(uv_timer_t *timer)
 
 	if (!l->flush_began_ms && !hub_drained(l->hub) && now - l->drain_began_ms < DRAIN_MS)
 		return;
-	if (!l->flush_began_ms)
+	if (!l->flush_began_ms) {
 		l->flush_began_ms = now;
+		hub_drain_done(l->hub);
+	}
 	if (net_sockets(l->net) == 0 || now - l->flush_began_ms >= FLUSH_MS)
 		uv_stop(&l->uv);
+}
+
+static void begin_drain(struct loop *l)
+{
+	if (l->drain_began_ms)
+		return;
+	sd_tell("STOPPING=1");
+	l->drain_began_ms = clock_ms(CLOCK_MONOTONIC);
+	net_drain(l->net);
+	hub_drain(l->hub, RECONNECT_MS);
+	(void)uv_timer_start(&l->drain, on_drain, 0, DRAIN_POLL_MS); /* cannot fail */
+}
+
+/* Asked for by an administrator, within a call of the hub: it begins once that is over. */
+static void on_asked_drain(uv_timer_t *timer)
+{
+	begin_drain(timer->data);
+}
+
+static void ask_drain(void *arg)
+{
+	struct loop *l = arg;
+
+	if (!l->drain_began_ms)
+		(void)uv_timer_start(&l->drain, on_asked_drain, 0, 0); /* cannot fail */
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -168,11 +195,7 @@ static void on_stop(uv_signal_t *signal, int number)
 		return;
 	}
 	log_printf(&l->log, LOG_NOTICE, "stopping: %s", number == SIGINT ? "SIGINT" : "SIGTERM");
-	sd_tell("STOPPING=1");
-	l->drain_began_ms = clock_ms(CLOCK_MONOTONIC);
-	net_drain(l->net);
-	hub_drain(l->hub, RECONNECT_MS);
-	(void)uv_timer_start(&l->drain, on_drain, 0, DRAIN_POLL_MS); /* cannot fail */
+	begin_drain(l);
 }
 
 /* ---- configuration -------------------------------------------------------------------------- */
@@ -204,7 +227,34 @@ static void tell_fixed(const struct loop *l, const char *name, const char *was, 
 		log_printf(&l->log, LOG_NOTICE, "a new %s counts after a restart", name);
 }
 
-static int reload(struct loop *l, struct err *e)
+/* Append the names of the settings that differ as JSON strings: those that count now, or those that
+ * do after a restart. */
+static void put_changes(const struct conf *was, const struct conf *is, bool now, struct buf *json)
+{
+	char name[CONF_NAME_BYTES];
+
+	for (int at = conf_differs(was, is, 0, name); at >= 0;
+	     at = conf_differs(was, is, at + 1, name)) {
+		bool fixed = at == CONF_AT_data_dir || at == CONF_AT_socket || at == CONF_AT_listen;
+
+		if (fixed == now)
+			continue;
+		json_comma(json);
+		json_put_string(json, name, strlen(name));
+	}
+}
+
+static void put_reloaded(const struct conf *was, const struct conf *is, struct buf *json)
+{
+	buf_puts(json, "{\"changed\":[");
+	put_changes(was, is, true, json);
+	buf_puts(json, "],\"needs_restart\":[");
+	put_changes(was, is, false, json);
+	buf_puts(json, "],\"reloaded\":true}");
+}
+
+/* json: NULL, or where to tell what has changed. */
+static int reload(struct loop *l, struct buf *json, struct err *e)
 {
 	struct conf *c = NULL, *old = l->conf;
 	int rc = load(l->options, &c, e);
@@ -220,6 +270,8 @@ static int reload(struct loop *l, struct err *e)
 	tell_fixed(l, "data_dir", old->data_dir, c->data_dir);
 	tell_fixed(l, "socket", old->socket, c->socket);
 	tell_fixed(l, "listen", old->listen, c->listen);
+	if (json)
+		put_reloaded(old, c, json);
 	net_reload(l->net, c);
 	hub_reload(l->hub, c);
 	l->conf = c;
@@ -228,18 +280,32 @@ static int reload(struct loop *l, struct err *e)
 	return 0;
 }
 
-static void on_hang_up(uv_signal_t *signal, int number)
+/* Reload, and tell the log and the service manager. */
+static int tell_reload(struct loop *l, struct buf *json, struct err *e)
 {
-	struct loop *l = signal->data;
-	struct err e = {0};
+	int rc;
 
-	(void)number;
 	sd_tell_reloading();
-	if (reload(l, &e))
-		log_printf(&l->log, LOG_ERROR, "nothing was reloaded: %s", e.text);
+	rc = reload(l, json, e);
+	if (rc)
+		log_printf(&l->log, LOG_ERROR, "nothing was reloaded: %s", e->text);
 	else
 		log_printf(&l->log, LOG_NOTICE, "configuration and keys were read again");
 	sd_tell("READY=1");
+	return rc;
+}
+
+static void on_hang_up(uv_signal_t *signal, int number)
+{
+	struct err e = {0};
+
+	(void)number;
+	(void)tell_reload(signal->data, NULL, &e); /* it is logged */
+}
+
+static int ask_reload(void *arg, struct buf *json, struct err *e)
+{
+	return tell_reload(arg, json, e);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */
@@ -285,7 +351,7 @@ static int init_handles(struct loop *l)
 
 static int begin(struct loop *l, struct err *e)
 {
-	struct hub_env env = {wall_ms, mono_ms, random_bytes, log_for, l};
+	struct hub_env env = {wall_ms, mono_ms, random_bytes, log_for, l, ask_drain, ask_reload};
 	int rc = init_handles(l);
 
 	if (rc)

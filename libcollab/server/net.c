@@ -115,6 +115,8 @@ static void measure_turn(struct net *n)
 
 	if (n->turn_ns && n->counters && busy_us > n->counters->loop_lag_us_max)
 		n->counters->loop_lag_us_max = busy_us;
+	if (n->turn_ns && n->counters && busy_us > n->counters->loop_lag_us_recent)
+		n->counters->loop_lag_us_recent = busy_us;
 	n->turn_ns = now;
 	n->idle_ns = idle;
 }

@@ -364,6 +364,8 @@ static void ticket(struct exchange *x)
 
 static void dispatch(struct exchange *x)
 {
+	if (rest_admin(x))
+		return;
 	switch (x->route.route) {
 	case ROUTE_METRICS:
 		metrics_route(x);

@@ -527,6 +527,7 @@ static void mem_stats(struct store *s, struct store_stats *out)
 	*out = m->stats;
 	out->sessions = (int64_t)m->sessions_len;
 	out->pending = m->base.pending;
+	out->bytes_free = out->bytes_total = -1;
 }
 
 static void mem_free(struct store *s)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -121,11 +122,17 @@ static void sqlite_poll(struct store *store)
 static void sqlite_stats(struct store *store, struct store_stats *out)
 {
 	struct sqlite_store *s = (struct sqlite_store *)store;
+	struct statvfs fs;
 	struct stat st;
 
 	(void)pthread_mutex_lock(&s->stats_lock);
 	*out = s->stats;
 	(void)pthread_mutex_unlock(&s->stats_lock);
+	out->bytes_free = out->bytes_total = -1;
+	if (fstatvfs(s->dir_fd, &fs) == 0) {
+		out->bytes_free = (int64_t)(fs.f_bavail * fs.f_frsize);
+		out->bytes_total = (int64_t)(fs.f_blocks * fs.f_frsize);
+	}
 	out->pending = s->base.pending;
 	if (fstatat(s->dir_fd, DATABASE, &st, 0) == 0)
 		out->bytes += st.st_size;

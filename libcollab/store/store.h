@@ -104,6 +104,8 @@ struct store_stats {
 	bool writable;            /* the last commit worked, or a probe since */
 	int64_t sessions, active; /* rows in the directory, counted along since opening */
 	int64_t bytes;            /* on disk, or in memory */
+	int64_t bytes_free;       /* what its file system has left; -1: unknown */
+	int64_t bytes_total;      /* and has in all */
 	int64_t pending;          /* requests not completed */
 	int64_t commits, commit_failures, records;
 	int64_t batch_records[STORE_BUCKETS]; /* records a commit */

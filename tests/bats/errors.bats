@@ -883,6 +883,8 @@ mint_any() {
 # What is not provoked here, and why.
 declare -gA elsewhere=(
 	[out_of_memory]="unit/test_decide_nomem.c: every allocation of a decision fails"
+	[bad_config]="in admin.bats, where a daemon reads its configuration again"
+	[unsupported]="the hub alone says it, without a process around it: nothing on the wire"
 	[session_exists]="comes with the import of sessions"
 )
 

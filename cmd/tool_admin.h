@@ -1,0 +1,13 @@
+/*
+ * The verbs of pmr-admin, a file for each that is more than a request.
+ *
+ * Each runs as tool_verb.run: it gives the exit status.
+ */
+#ifndef TOOL_ADMIN_H
+#define TOOL_ADMIN_H
+
+#include "tool.h"
+
+int admin_check(struct tool *t);
+
+#endif
