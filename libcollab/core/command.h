@@ -62,7 +62,7 @@ struct command {
 	int64_t if_version;     /* EVENT_ABSENT: not given; 0: the section must not exist */
 	int64_t fence;          /* EVENT_ABSENT: not given */
 	int64_t ttl_seconds;    /* section_lock, presence; EVENT_ABSENT: the default */
-	bool force;             /* section_unlock */
+	bool force;             /* section_lock, section_unlock */
 
 	const char *comment_id, *parent_comment_id;
 	const char *text; /* comment text, trimmed */

@@ -121,14 +121,23 @@ int rule_section_lock(struct decider *dr)
 	const int64_t *last = map_get(&dr->s->fences, c->section_id);
 	struct event *ev = NULL;
 	int64_t ttl = 0;
-	int rc = lease_seconds(dr, &ttl);
+	int rc = c->force ? decider_needs(dr, ROLE_OWNER) : 0;
 
+	if (!rc)
+		rc = lease_seconds(dr, &ttl);
 	if (rc)
 		return rc;
-	/* Only a fence that is told renews: a connection's second lock is a second lock. */
-	if (lock && c->fence == EVENT_ABSENT)
+	if (c->force) {
+		if (lock && lock->fence != c->fence) {
+			rc = decider_unlock(dr, c->section_id, lock, "forced");
+			lock = NULL;
+		}
+	} else if (lock && c->fence == EVENT_ABSENT) {
+		/* Only a fence that is told renews: a connection's second lock is a second lock. */
 		return refuse_locked(dr, c->section_id, lock);
-	rc = fence_check(dr, c->section_id, lock);
+	} else {
+		rc = fence_check(dr, c->section_id, lock);
+	}
 	if (!rc)
 		rc = check_name(dr);
 	if (rc)

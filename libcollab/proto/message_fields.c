@@ -37,6 +37,7 @@ static const struct field section_lock[] = {
 	SECTION_ID,
 	FIELD("ttl_seconds", INTEGER, false, 1, JSON_INTEGER_MAX, ttl_seconds, "of the lease"),
 	FENCE,
+	FIELD("force", BOOL, false, 0, 0, force, "take it from whoever holds it"),
 };
 
 static const struct field section_unlock[] = {

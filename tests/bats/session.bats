@@ -230,6 +230,25 @@ stream_until() {
 	ws_until cora '"type":"section_unlocked"' '"section_id":"intro"' '"reason":"disconnected"'
 }
 
+@test "an owner takes a lock from who holds it: all hear of both, and the old fence is good for nothing" {
+	daemon_start
+	start
+	join eddy eddy
+	ws_ask eddy '{"type":"section_lock","data":{"section_id":"intro"}}' '"type":"ack"' '"fence":1'
+	api PUT sections/intro/lock eddy '{"force":true}'
+	want 403 '"needs":"owner"'
+	api PUT sections/intro/lock olga '{}'
+	want 423 '"holder":"eddy"'
+	api PUT sections/intro/lock olga '{"force":true,"ttl_seconds":90}'
+	want 200 '"fence":2'
+	ws_read eddy '"type":"section_unlocked"' '"fence":1' '"reason":"forced"' '"user_id":"eddy"' '"by":"olga"'
+	ws_read eddy '"type":"section_locked"' '"fence":2' '"user_id":"olga"'
+	ws_ask eddy '{"type":"section_update","data":{"section_id":"intro","changes":{"content":"x"}}}' '"code":"section_locked"' '"holder":"olga"'
+	ws_ask eddy '{"type":"section_update","data":{"section_id":"intro","fence":1,"changes":{"content":"x"}}}' '"code":"stale_fence"'
+	api PUT sections/intro eddy '{"fence":2,"changes":{"content":"with the new fence"}}'
+	want 200
+}
+
 @test "cursors: the newest of each user goes out, late comers get it with the state" {
 	local i
 	daemon_start

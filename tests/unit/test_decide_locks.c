@@ -55,6 +55,17 @@ static const struct line lease[] = {
 	{"ed", "section_deleted{'section_id':'s','fence':5}", "'section_id':'s'"},
 	{"eve", PUT("s"), "!section_locked ed +3600"},
 	{"ed", PUT_FENCE("s", "5"), "'version':23"},
+	/* an owner takes it from whoever holds it, and has a fence of his own */
+	{"eve", "section_lock{'section_id':'forced','force':true}", "!forbidden editor<owner"},
+	{"own", "section_lock{'section_id':'forced','force':true}", "'fence':1"},
+	{"own", "section_lock{'section_id':'forced','fence':1,'force':true}", "'fence':1"},
+	{"own", "section_unlock{'section_id':'forced','fence':1}", "'fence':1"},
+	{"ed", "section_lock{'section_id':'forced','ttl_seconds':100}", "'fence':2"},
+	{"own", "section_lock{'section_id':'forced'}", "!section_locked ed +100"},
+	{"own", "section_lock{'section_id':'forced','fence':1,'force':true}",
+         "'fence':3 & 'user_id':'own'"},
+	{"ed", PUT_FENCE("forced", "2"), "!stale_fence fence"},
+	{"own", "section_unlock{'section_id':'forced','fence':3}", "'fence':3"},
 };
 
 static void test_lease(void)

@@ -132,7 +132,7 @@ static const char *const complete[] = {
 	"'base_seq':1,'if_version':1,'fence':1}}",
 	"{'type':'section_deleted','data':{'section_id':'s','base_seq':1,'if_version':1,'fence':1}"
 	"}",
-	"{'type':'section_lock','data':{'section_id':'s','ttl_seconds':1,'fence':1}}",
+	"{'type':'section_lock','data':{'section_id':'s','ttl_seconds':1,'fence':1,'force':true}}",
 	"{'type':'section_unlock','data':{'section_id':'s','fence':1,'force':false}}",
 	"{'type':'comment_added','data':{'section_id':'s','content':'x','parent_comment_id':"
 	"'" UUID_A "','comment_id':'" UUID_A "','anchor':{'from':0,'to':1},'mentions':['u']}}",
