@@ -7,7 +7,8 @@
 
 static const struct tool_option options[] = {
 	{"until", 0, "SEQ|TIME|DURATION", "up to this seq, time or so long ago", "events verify "},
-	{"at", 0, "SEQ|TIME", "as it was at this seq or time", "state blame "},
+	{"at", 0, "SEQ|TIME|DURATION", "as it was at this seq, time or so long ago",
+         "state blame "},
 	{"hash", 0, NULL, "print seq, hash and state_hash instead of the state", "state "},
 	{"by", 0, "word|line|char", "tell these apart; a word or line is its last writer's",
          "blame "},

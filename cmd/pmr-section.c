@@ -3,29 +3,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool_log.h"
 #include "tool_section.h"
 
 static const struct tool_option options[] = {
-	{"at", 0, "SEQ|TIME", "as it was at this seq or time", "list get "},
+	{"at", 0, "SEQ|TIME|DURATION", "as it was at this seq, time or so long ago", "list get "},
 	{"base", 0, "FILE", "keep in FILE what was read; with set, what the text was made from",
          "get set "},
 	{"merge", 0, NULL, "merge the text with what others did since get --base", "set "},
 	{"if-version", 0, "N", "only if the section has this version; 0: if it is new",
          "set patch delete "},
 	{"base-seq", 0, "N", "the last seq seen by who made the change", "set patch delete "},
-	{"to", 0, "SEQ|TIME", "the text as it was at this seq or time", "revert "},
+	{"to", 0, "SEQ|TIME|DURATION", "the text as it was at this seq, time or so long ago",
+         "revert "},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
 /* ---- list, get --------------------------------------------------------------------------------
  */
 
+enum { SEQ_BYTES = 24 };
+
+/* The session to read, and --at as a seq; *at is NULL without it. */
+static int target_at(struct tool *t, char seq[SEQ_BYTES], const char **at, struct collab_err *e)
+{
+	const char *text = tool_opt(t, "at");
+	struct log_extent x = {0};
+	int64_t n = 0;
+	int rc = text ? log_open(t, &x, e) : tool_target(t, TOOL_NEEDS_SESSION, e);
+
+	if (!rc && text)
+		rc = log_seq(t, &x, "--at", text, &n, e);
+	(void)snprintf(seq, SEQ_BYTES, "%lld", (long long)n);
+	*at = text ? seq : NULL;
+	return rc;
+}
+
 static int list(struct tool *t)
 {
-	const char *at = tool_opt(t, "at");
+	const char *at = NULL;
+	char seq[SEQ_BYTES];
 	struct collab_err e = {0};
 	char *path = NULL;
-	int status, rc = tool_target(t, TOOL_NEEDS_SESSION, &e);
+	int status, rc = target_at(t, seq, &at, &e);
 
 	if (!rc)
 		rc = at ? tool_path(&path, &e, "S/sections?at=%s", at)
@@ -52,11 +72,13 @@ static int get_with_base(struct tool *t, const char *file, json_t **content, str
 
 static int get(struct tool *t)
 {
-	const char *base = tool_opt(t, "base"), *at = tool_opt(t, "at");
+	const char *base = tool_opt(t, "base"), *at = NULL;
+	char seq[SEQ_BYTES];
 	struct collab_err e = {0};
 	json_t *section = NULL, *content = NULL;
-	int rc = base && at ? tool_err(&e, "usage", "--base and --at exclude each other")
-	                    : tool_target(t, TOOL_NEEDS_SESSION, &e);
+	int rc = base && tool_has(t, "at")
+	                 ? tool_err(&e, "usage", "--base and --at exclude each other")
+	                 : target_at(t, seq, &at, &e);
 
 	if (!rc && base) {
 		rc = get_with_base(t, base, &content, &e);

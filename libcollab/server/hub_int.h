@@ -549,8 +549,11 @@ bool exchange_without_email(const struct exchange *x);
  */
 void exchange_find(struct exchange *x, enum store_by by, void (*then)(struct exchange *x));
 
-/* since= (a seq or a time) to x->cursor, then continue; `absent` when it is not there. */
-void exchange_since(struct exchange *x, const char *text, int64_t absent,
+/*
+ * What the parameter `name` says, a seq or a time, to x->cursor, then continue; `absent` when it is
+ * not there (text NULL).
+ */
+void exchange_since(struct exchange *x, const char *name, const char *text, int64_t absent,
                     void (*then)(struct exchange *x));
 
 /* What the actor of a REST command is. */

@@ -277,7 +277,7 @@ static void since_found(void *arg, const struct store_reply *reply)
 		x->then(x);
 }
 
-void exchange_since(struct exchange *x, const char *text, int64_t absent,
+void exchange_since(struct exchange *x, const char *name, const char *text, int64_t absent,
                     void (*then)(struct exchange *x))
 {
 	struct err e = {0};
@@ -288,8 +288,8 @@ void exchange_since(struct exchange *x, const char *text, int64_t absent,
 		x->cursor = strtoll(text, NULL, 10); /* too large a one is INT64_MAX: above all */
 	} else if (text) {
 		if (rfc3339_parse(text, &time_ms)) {
-			err_field(&e, ERR_BAD_FIELD, "since",
-			          "since is neither a seq nor an RFC 3339 time");
+			err_field(&e, ERR_BAD_FIELD, name,
+			          "%s is neither a seq nor an RFC 3339 time", name);
 			exchange_error(x, &e, NULL);
 			return;
 		}

@@ -248,7 +248,7 @@ static void events_room(struct exchange *x)
 	}
 	if (x->request->last_event_id && framing_of(x) == FRAMING_SSE)
 		since = x->request->last_event_id;
-	exchange_since(x, since, x->room->head.floor, begin);
+	exchange_since(x, "since", since, x->room->head.floor, begin);
 }
 
 void rest_events(struct exchange *x)

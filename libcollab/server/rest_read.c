@@ -261,7 +261,7 @@ static void read_room(struct exchange *x)
 		exchange_error(x, &e, NULL);
 		return;
 	}
-	exchange_since(x, query_get(x->query, "at"), EVENT_ABSENT, read_at);
+	exchange_since(x, "at", query_get(x->query, "at"), EVENT_ABSENT, read_at);
 }
 
 /* A report that never had a session has no active one either, and that is an answer. */

@@ -168,7 +168,7 @@ static void enter(struct exchange *x)
 	if (rc)
 		exchange_error_committed(x, &e, NULL);
 	else
-		exchange_since(x, query_get(x->query, "since"), EVENT_ABSENT, check_hash);
+		exchange_since(x, "since", query_get(x->query, "since"), EVENT_ABSENT, check_hash);
 }
 
 void rest_websocket(struct exchange *x)

@@ -93,6 +93,30 @@ session() {
 	pmr-log events | head -n 1 | jq -e '.seq == 1'
 }
 
+# ---- a section's past ---------------------------------------------------------------------------
+
+@test "a section as it was at a seq, a time, so long ago; a later one is as it is" {
+	session
+	local time
+	printf 'The quick fox\njumps over 🐕 dogs\n' >"$DIR/first"
+	pmr-section get intro --at "$FIRST" | cmp - "$DIR/first"
+	[ "$(pmr-section list --at "$FIRST" | jq -r .version)" = "$FIRST" ]
+	# A time is that of the last event before it.
+	time=$(pmr-log events -S "$FIRST" -n 1 | jq -r .timestamp)
+	pmr-section get intro --at "$time" | cmp - "$DIR/first"
+	[ "$(pmr-section list --at "$time" | jq -r .version)" = "$FIRST" ]
+	pmr-section get intro --at 2100-01-01T00:00:00Z | cmp - <(pmr-section get intro)
+	# An hour ago there was nothing.
+	run -66 pmr-section get intro --at 1h
+	[ "$(pmr-section list --at 1h)" = "" ]
+	run -64 --separate-stderr pmr-section get intro --at yesterday
+	[[ $stderr == *"--at is a seq, a time"* ]]
+	run -65 pmr-section get intro --at 100000
+	# The server names what it does not understand.
+	api GET 'sections/intro?at=yesterday' olga
+	want 400 '"field":"at"'
+}
+
 # ---- state, diff --------------------------------------------------------------------------------
 
 @test "state: canonical, now and at any seq or time; its hash is the server's and sha256sum's" {
