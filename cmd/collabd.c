@@ -14,11 +14,22 @@
 #include "core/limits.h"
 #include "server/conf.h"
 #include "server/loop.h"
+#include "server/offline.h"
 
 enum { ROWS_MAX = 100, SETTINGS_MAX = 256, NAME_BYTES = 64 };
 
 /* What getopt_long gives for options without a letter; that of a setting is OPT_ROW + its row. */
-enum { OPT_CHECK = 256, OPT_READY_FD, OPT_LIMIT, OPT_JOURNAL, OPT_ROW };
+enum {
+	OPT_CHECK = 256,
+	OPT_READY_FD,
+	OPT_LIMIT,
+	OPT_JOURNAL,
+	OPT_FSCK,
+	OPT_REPAIR,
+	OPT_RESTORE,
+	OPT_FORCE,
+	OPT_ROW
+};
 
 /* A setting of the command line: it counts before the file's, and again at each reload. */
 struct setting {
@@ -28,7 +39,8 @@ struct setting {
 
 struct arguments {
 	const char *config; /* NULL: the usual place, if there is a file */
-	bool check;
+	bool check, fsck, repair, force;
+	const char *restore; /* a backup; NULL: none */
 	struct setting settings[SETTINGS_MAX];
 	int settings_len;
 	struct loop_options loop;
@@ -74,6 +86,10 @@ static void help(struct arguments *a)
 		"      --ready-fd N            write a line of JSON to descriptor N once serving\n"
 		"      --log-journal           begin log lines with <N>, their priority\n"
 		"      --limit NAME=VALUE      set a limit\n"
+		"      --fsck                  check the store of a daemon that does not run\n"
+		"      --repair                with --fsck: mend what can be rebuilt\n"
+		"      --restore FILE          put a backup in the store's place\n"
+		"      --force                 with --restore: keep what is there beside it\n"
 		"  -h, --help                  print this and exit\n"
 		"  -V, --version               print the version and exit\n\n"
 		"Settings; they count before those of the file:");
@@ -151,6 +167,18 @@ static void set_option(struct arguments *a, int c, const struct conf_row *rows)
 	case OPT_LIMIT:
 		set_limit(a, optarg);
 		break;
+	case OPT_FSCK:
+		a->fsck = true;
+		break;
+	case OPT_REPAIR:
+		a->repair = true;
+		break;
+	case OPT_RESTORE:
+		a->restore = optarg;
+		break;
+	case OPT_FORCE:
+		a->force = true;
+		break;
 	case OPT_JOURNAL:
 		a->loop.log_journal = true;
 		break;
@@ -171,6 +199,10 @@ static void parse(struct arguments *a, int argc, char **argv)
 		{"ready-fd", required_argument, NULL, OPT_READY_FD},
 		{"log-journal", no_argument, NULL, OPT_JOURNAL},
 		{"limit", required_argument, NULL, OPT_LIMIT},
+		{"fsck", no_argument, NULL, OPT_FSCK},
+		{"repair", no_argument, NULL, OPT_REPAIR},
+		{"restore", required_argument, NULL, OPT_RESTORE},
+		{"force", no_argument, NULL, OPT_FORCE},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 	};
@@ -193,6 +225,12 @@ static void parse(struct arguments *a, int argc, char **argv)
 		set_option(a, c, rows);
 	if (a->status < 0 && optind < argc)
 		complain(a, "unexpected operand '%s'", argv[optind]);
+	else if (a->status < 0 && a->fsck + a->check + (a->restore != NULL) > 1)
+		complain(a, "--check-config, --fsck and --restore exclude each other");
+	else if (a->status < 0 && a->repair && !a->fsck)
+		complain(a, "--repair wants --fsck");
+	else if (a->status < 0 && a->force && !a->restore)
+		complain(a, "--force wants --restore");
 }
 
 /* Where the file is looked for when none is named.  False: nowhere. */
@@ -241,10 +279,28 @@ static void *allocate(size_t len)
 	return p;
 }
 
+/* On a store that no daemon has. */
+static int offline(const struct arguments *a, bool *left, struct err *e)
+{
+	struct conf c = {0};
+	int rc = load((void *)a, &c, e);
+
+	if (rc == 0)
+		rc = a->fsck ? offline_fsck(&c, a->repair, left, e)
+		             : offline_restore(&c, a->restore, a->force, left, e);
+	conf_release(&c);
+	if (rc == ERR_EXISTS) {
+		e->code = rc = ERR_SESSION_EXISTS; /* a conflict, to whoever looks at the status */
+		(void)fputs("collabd: with --force, what is there is kept beside\n", stderr);
+	}
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	static struct arguments a = {.status = -1, .loop.ready_fd = -1};
 	struct err e = {0};
+	bool left = false;
 	int rc = 0;
 
 	json_set_alloc_funcs(allocate, free);
@@ -253,10 +309,13 @@ int main(int argc, char **argv)
 		return a.status;
 	a.loop.load = load;
 	a.loop.load_arg = &a;
-	rc = a.check ? loop_check(&a.loop, &e) : loop_run(&a.loop, &e);
+	if (a.fsck || a.restore)
+		rc = offline(&a, &left, &e);
+	else
+		rc = a.check ? loop_check(&a.loop, &e) : loop_run(&a.loop, &e);
 	if (rc) {
 		(void)fprintf(stderr, "collabd: %s\n", e.text);
 		return err_row(rc)->exit_status;
 	}
-	return 0;
+	return left;
 }

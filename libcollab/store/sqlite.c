@@ -264,6 +264,41 @@ static int lock(struct sqlite_store *s, const char *dir, struct err *e)
 	return 0;
 }
 
+int sqlite_dir_take(struct sqlite_store **out, const char *dir, bool make, struct err *e)
+{
+	struct sqlite_store *s = calloc(1, sizeof *s);
+	char *path = database_path(dir);
+	int rc = s && path ? 0 : err_set(e, ERR_NOMEM, NULL);
+
+	*out = NULL;
+	if (!rc && !make && access(path, F_OK))
+		rc = failed(e, ERR_CONFIG, "open", path);
+	free(path);
+	if (s)
+		s->dir_fd = s->lock_fd = -1;
+	if (!rc)
+		rc = open_dir(s, dir, e);
+	if (!rc)
+		rc = lock(s, dir, e);
+	if (rc)
+		sqlite_dir_give(s);
+	else
+		*out = s;
+	return rc;
+}
+
+void sqlite_dir_give(struct sqlite_store *s)
+{
+	if (!s)
+		return;
+	if (s->lock_fd >= 0)
+		(void)close(s->lock_fd); /* gives the lock back */
+	if (s->dir_fd >= 0)
+		(void)close(s->dir_fd); /* only read */
+	free(s->path);
+	free(s);
+}
+
 /* SQLite would make the file readable for everybody; it gives its other files this one's mode. */
 static int make_file(struct sqlite_store *s, struct err *e)
 {

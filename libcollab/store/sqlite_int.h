@@ -7,6 +7,8 @@
  *	sqlite_stage.c   what the writer puts into a transaction
  *	sqlite_write.c   the writer thread: group commit, failure, recovery
  *	sqlite_read.c    the reader thread
+ *	sqlite_audit.c   a store at rest, row by row
+ *	sqlite_copy.c    copying a database, and putting a copy in a store's place
  *	sqlite_wal.c     the checkpoint thread
  *	sqlite_tail.c    the log's end after a failure: cut what was not committed, keep what was
  *
@@ -33,7 +35,7 @@ struct db {
 };
 
 /* What a connection is for. */
-enum db_use { DB_WRITE, DB_READ, DB_CHECKPOINT };
+enum db_use { DB_WRITE, DB_READ, DB_CHECKPOINT, DB_COPY };
 
 /* Open `path`.  The journal mode is as the file has it.  ERR_STORE_UNAVAILABLE. */
 int db_open(struct db *d, const char *path, enum db_use use, struct err *e);
@@ -95,6 +97,12 @@ int db_get_session(const struct db_call *c, struct store_session *row); /* 0 or 
 
 /* Make the tables or bring them to this version; refuses files that are newer or another's. */
 int schema_open(struct db *d, struct err *e);
+
+/* Whose file it is, and of this version: ERR_STORE_UNAVAILABLE.  Nothing is changed. */
+int schema_check(struct db *d, struct err *e);
+
+/* Make the tables in an empty database, to compare with. */
+int schema_make(struct db *d, struct err *e);
 
 /* Write something that is there already, through to the disk. */
 int schema_touch(struct db *d, struct err *e);
@@ -162,6 +170,13 @@ struct sqlite_store {
 	pthread_mutex_t stats_lock;
 	struct store_stats stats;
 };
+
+/*
+ * The directory and its lock by themselves: nothing runs, no database is open.  Without `make`
+ * there must be a database: ERR_CONFIG.  Only path, dir_fd and lock_fd of *out count.
+ */
+int sqlite_dir_take(struct sqlite_store **out, const char *dir, bool make, struct err *e);
+void sqlite_dir_give(struct sqlite_store *s); /* NULL is fine */
 
 /* One transaction of the writer; -1: the database failed, see db_error(). */
 int writer_prepare(struct writer *w, struct err *e);

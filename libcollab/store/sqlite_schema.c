@@ -147,6 +147,29 @@ int schema_open(struct db *d, struct err *e)
 	return rc ? rc : db_exec(d, sql, e);
 }
 
+int schema_check(struct db *d, struct err *e)
+{
+	int64_t version = 0;
+	int rc = check(d, &version, e);
+
+	if (!rc && version < VERSION)
+		rc = err_set(e, ERR_STORE_UNAVAILABLE,
+		             "the database has schema version %lld; a daemon that is started on it "
+		             "brings it to %d",
+		             (long long)version, (int)VERSION);
+	return rc;
+}
+
+int schema_make(struct db *d, struct err *e)
+{
+	int rc = 0;
+
+	for (int version = 0; !rc && version < VERSION; version++)
+		for (size_t i = 0; !rc && i < 2; i++)
+			rc = db_exec(d, migrations[version][i], e);
+	return rc;
+}
+
 int schema_touch(struct db *d, struct err *e)
 {
 	char sql[48];
