@@ -173,6 +173,7 @@ static void wake(void)
 {
 	for (size_t i = 0; i < clients_len; i++) {
 		struct client *c = clients[i];
+		bool ended = ended_unread(c);
 
 		if (c->kind != STALLED)
 			continue;
@@ -181,7 +182,7 @@ static void wake(void)
 			c->kind = WATCHER;
 			continue;
 		}
-		if (ended_unread(c)) {
+		if (ended) {
 			struct epoll_event ev = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = c};
 
 			c->close_code = 0;
