@@ -246,10 +246,7 @@ void conn_free(struct conn *c)
 	room->conns_len--;
 	room->readers_full -= c->full;
 	history_forget(room, c, NULL);
-	fold_cancel(c->full_fold);
-	if (c->full_state)
-		session_release(c->full_state);
-	free(c->full_state);
+	full_state_drop(c);
 	block_unref(c->last_block);
 	if (u)
 		u->conns--;

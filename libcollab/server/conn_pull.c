@@ -111,59 +111,6 @@ static void pop_reply(struct conn *c, struct gather *g)
 		c->hub->transport.want_read(c->sock);
 }
 
-/* ---- content=full behind the tail -------------------------------------------------------------
- */
-
-static void full_state_came(void *arg, struct fold *f)
-{
-	struct conn *c = arg;
-
-	c->full_fold = NULL;
-	if (!f->rc && f->session.seq == c->sent)
-		c->full_state = malloc(sizeof *c->full_state);
-	if (!c->full_state) {
-		conn_close_after(c, c->sent, 1013, "the log cannot be read");
-		return;
-	}
-	*c->full_state = f->session;
-	f->session = (struct session){0};
-	conn_want(c);
-}
-
-static void full_state_drop(struct conn *c)
-{
-	if (!c->full_state)
-		return;
-	session_release(c->full_state);
-	free(c->full_state);
-	c->full_state = NULL;
-}
-
-/* Fold the slot into the state and, if it edits text, write it with the resulting content. */
-static int full_render(struct conn *c, const struct slot *slot, struct buf *out)
-{
-	const struct frame *f = &slot->frames[FRAME_STORED];
-	struct event_doc doc = {0};
-	struct event_view view = {.without_email = c->without_email};
-	const struct section *sec = NULL;
-	int rc = event_read(f->block->bytes + f->at + f->head, f->len - f->head, &doc, NULL);
-
-	if (!rc)
-		rc = session_apply(c->full_state, &doc.ev, NULL);
-	if (!rc && doc.ev.changes.delta) {
-		sec = session_section(c->full_state, doc.ev.section_id);
-		view.content = sec && sec->content ? sec->content : "";
-		view.content_len = sec ? sec->content_len : 0;
-	}
-	if (!rc) {
-		buf_clear(out);
-		event_write_view(&doc.ev, doc.hash, &view, out);
-		rc = buf_error(out);
-	}
-	event_doc_release(&doc);
-	return rc;
-}
-
 /* ---- events -----------------------------------------------------------------------------------
  */
 
@@ -220,13 +167,9 @@ static enum put_result put_event(struct conn *c, struct gather *g, struct slot *
 	const struct frame *f = &slot->frames[FRAME_STORED];
 
 	if (c->full && (c->full_state || (slot->has_delta && !slot->frames[FRAME_FULL].block))) {
-		if (!c->full_state) {
-			if (!c->full_fold)
-				c->full_fold = fold_start(c->hub, c->room->key, c->sent, c->sent, 0,
-				                          full_state_came, c);
-			return c->full_fold ? PUT_LATER : PUT_FAILED;
-		}
-		if (full_render(c, slot, &c->hub->scratch))
+		if (!full_state_ready(c))
+			return PUT_LATER;
+		if (full_state_render(c, slot, &c->hub->scratch))
 			return PUT_FAILED;
 		return put_json(c, g, slot->seq, c->hub->scratch.p, c->hub->scratch.len)
 		               ? PUT_DONE
@@ -299,7 +242,7 @@ static bool has_more(const struct conn *c)
 	int64_t end = c->room->committed < c->until ? c->room->committed : c->until;
 
 	return reply_ready(c, c->replies) ||
-	       (c->sent < end && c->sent < c->close_at && !c->waits_chunk && !c->full_fold);
+	       (c->sent < end && c->sent < c->close_at && !c->waits_chunk && !c->waits_full);
 }
 
 void hub_pull(struct conn *c, struct gather *g)
@@ -323,7 +266,7 @@ void hub_pull(struct conn *c, struct gather *g)
 			if (!put_reply(c, g, c->replies))
 				break;
 			pop_reply(c, g);
-		} else if (c->sent >= end || c->full_fold || !next_event(c, g)) {
+		} else if (c->sent >= end || c->waits_full || !next_event(c, g)) {
 			break;
 		}
 	}

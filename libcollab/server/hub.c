@@ -130,6 +130,7 @@ int hub_new(struct hub **out, struct store *store, struct auth *auth, const stru
 	h->auth = auth;
 	h->env = *env;
 	h->transport = *transport;
+	h->full_queue_end = &h->full_queue;
 	/* The most that one message or state may take; states are bounded by their own limits. */
 	buf_init(&h->scratch, SIZE_MAX / 4);
 	hub_reload(h, conf);
@@ -152,6 +153,7 @@ void hub_free(struct hub *h)
 	if (!h)
 		return;
 	hub_enter(h);
+	h->full_queue = NULL; /* nobody gets a place any more */
 	while (h->exchanges)
 		exchange_free(h->exchanges);
 	while ((entry = map_next(&h->rooms, &at)))

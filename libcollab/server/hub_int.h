@@ -50,6 +50,9 @@ struct recent {
 	int64_t commit_us[STORE_BUCKETS], commit_us_older[STORE_BUCKETS];
 };
 
+/* States that connections behind the tail may have of their own, over all sessions. */
+enum { FULL_STATES_MAX = 8 };
+
 struct hub {
 	struct store *store;
 	struct auth *auth;
@@ -64,6 +67,8 @@ struct hub {
 	struct exchange *exchanges; /* all that are not answered, doubly linked */
 	struct fold *folds;         /* running, doubly linked */
 	struct trash *trash;
+	struct conn *full_holders[FULL_STATES_MAX]; /* who has a state of its own, or folds one */
+	struct conn *full_queue, **full_queue_end;  /* who waits for a place among them */
 	struct metrics metrics;
 	struct hub_sockets sockets;
 	struct buf scratch; /* one event or message being written */
@@ -441,8 +446,12 @@ struct conn {
 	char remote[REMOTE_BYTES]; /* the peer's address, or "local, pid N" */
 	struct block *last_block;  /* lent with the last gather */
 	int64_t checkpoint_ms;     /* mono: of the last one */
-	struct fold *full_fold; /* content=full behind the tail: the state at `sent` is rebuilt … */
-	struct session *full_state; /* … and folded along; see conn_pull.c */
+	/* content=full behind the tail, see conn_full.c */
+	struct fold *full_fold;        /* the state at `sent` is rebuilt … */
+	struct session *full_state;    /* … and folded along */
+	bool waits_full;               /* for it, or for one of the places for such states */
+	struct conn *full_next;        /* in the queue for a place */
+	int64_t full_ms, full_used_ms; /* mono: when it got its place, when it last used it */
 };
 
 /* Make a connection of an exchange that was let in.  NULL: out of memory. */
@@ -467,6 +476,17 @@ void conn_state(struct conn *c, bool resumed, const char *reason);
 
 /* Replies computed at seqs that were lost: acks and errors become store_unavailable. */
 void conn_lost_appends(struct conn *c, int64_t committed);
+
+/*
+ * Whether the connection has a state of its own at c->sent, to render what follows with the text
+ * that came of it; if not, it is asked to write again when it has one.
+ */
+bool full_state_ready(struct conn *c);
+int full_state_render(struct conn *c, const struct slot *slot, struct buf *out);
+void full_state_drop(struct conn *c);
+
+/* Make room for who waits for a place; milliseconds until it wants to be called again. */
+int64_t full_states_tick(struct hub *h, int64_t now);
 
 /* Process what was kept while blocked. */
 void conn_unblock(struct conn *c);
