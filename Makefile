@@ -207,13 +207,14 @@ LIBRARY_PAGES = $(shell sed -n 's/^\.Fn \(collab_[a-z_]*\) .*/\1/p' man/libcolla
 # A configuration that is there already is left as it is.
 PAGES       = $(wildcard man/*.[1-8])
 TOOL_NAMES  = $(notdir $(TOOLS))
+COMPLETED   = $(TOOL_NAMES) collabd
 SUBSTITUTE  = sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g' \
                   -e 's|@SBINDIR@|$(SBINDIR)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g; s|@VERSION@|$(VERSION)|g'
 # Every file that is installed; uninstall removes these.  The configuration only if nobody changed it.
 INSTALLED   = $(SBINDIR)/collabd $(TOOL_NAMES:%=$(BINDIR)/%) $(INCLUDEDIR)/collab.h \
               $(LIBDIR)/libcollab.so.$(SOVERSION) $(LIBDIR)/libcollab.so $(PKGCONFIGDIR)/collab.pc \
               $(foreach p,$(PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(notdir $(p))) \
-              $(TOOL_NAMES:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_pmr $(TOOL_NAMES:%=$(FISHCOMPDIR)/%.fish) \
+              $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_pmr $(COMPLETED:%=$(FISHCOMPDIR)/%.fish) \
               $(UNITDIR)/collabd.service $(UNITDIR)/collabd.socket $(SYSUSERSDIR)/collabd.conf \
               $(LIBRARY_PAGES:%=$(MANDIR)/man3/%.3) $(TMPFILESDIR)/collabd.conf $(DOCDIR)/README.md $(DOCDIR)/LICENSE
 CONFIG      = $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
@@ -232,11 +233,11 @@ install: all
 	for function in $(LIBRARY_PAGES); do \
 	    ln -sf libcollab.3 $(DESTDIR)$(MANDIR)/man3/$$function.3 || exit 1; done
 	install -m 644 completions/pmr.bash $(DESTDIR)$(BASHCOMPDIR)/pmr
-	for tool in $(filter-out pmr,$(TOOL_NAMES)); do \
+	for tool in $(filter-out pmr,$(COMPLETED)); do \
 	    ln -sf pmr $(DESTDIR)$(BASHCOMPDIR)/$$tool || exit 1; done
 	install -m 644 completions/_pmr $(DESTDIR)$(ZSHCOMPDIR)/_pmr
 	install -m 644 completions/pmr.fish $(DESTDIR)$(FISHCOMPDIR)/pmr.fish
-	for tool in $(filter-out pmr,$(TOOL_NAMES)); do \
+	for tool in $(filter-out pmr,$(COMPLETED)); do \
 	    ln -sf pmr.fish $(DESTDIR)$(FISHCOMPDIR)/$$tool.fish || exit 1; done
 	$(SUBSTITUTE) dist/systemd/collabd.service.in > $(DESTDIR)$(UNITDIR)/collabd.service
 	install -m 644 dist/systemd/collabd.socket $(DESTDIR)$(UNITDIR)/

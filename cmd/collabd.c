@@ -28,6 +28,7 @@ enum {
 	OPT_REPAIR,
 	OPT_RESTORE,
 	OPT_FORCE,
+	OPT_COMPLETE,
 	OPT_ROW
 };
 
@@ -72,27 +73,51 @@ static void option_name(const struct conf_row *row, char out[NAME_BYTES])
 			*out = '-';
 }
 
+/* The options that are no settings. */
+static const struct fixed_option {
+	const char *name;
+	int value; /* its letter, or OPT_* */
+	const char *argument, *text;
+} fixed_options[] = {
+	{"config", 'c', "FILE", "read settings from FILE, see collabd.conf(5)"},
+	{"check-config", OPT_CHECK, NULL, "check settings, keys and certificate, and exit"},
+	{"ready-fd", OPT_READY_FD, "N", "write a line of JSON to descriptor N once serving"},
+	{"log-journal", OPT_JOURNAL, NULL, "begin log lines with <N>, their priority"},
+	{"limit", OPT_LIMIT, "NAME=VALUE", "set a limit"},
+	{"fsck", OPT_FSCK, NULL, "check the store of a daemon that does not run"},
+	{"repair", OPT_REPAIR, NULL, "with --fsck: mend what can be rebuilt"},
+	{"restore", OPT_RESTORE, "FILE", "put a backup in the store's place"},
+	{"force", OPT_FORCE, NULL, "with --restore: keep what is there beside it"},
+	{"help", 'h', NULL, "print this and exit"},
+	{"version", 'V', NULL, "print the version and exit"},
+};
+
+enum { FIXED = sizeof fixed_options / sizeof fixed_options[0] };
+
+static void end_output(struct arguments *a)
+{
+	a->status = fflush(stdout) || ferror(stdout) ? err_row(ERR_IO)->exit_status : 0;
+}
+
 static void help(struct arguments *a)
 {
 	int len = 0;
 	const struct conf_row *rows = conf_rows(&len);
 	char name[NAME_BYTES];
 
-	(void)puts(
-		"usage: collabd [OPTION]...\n"
-		"Host real-time collaboration on Project Monthly Reports.\n\n"
-		"  -c, --config FILE           read settings from FILE, see collabd.conf(5)\n"
-		"      --check-config          check settings, keys and certificate, and exit\n"
-		"      --ready-fd N            write a line of JSON to descriptor N once serving\n"
-		"      --log-journal           begin log lines with <N>, their priority\n"
-		"      --limit NAME=VALUE      set a limit\n"
-		"      --fsck                  check the store of a daemon that does not run\n"
-		"      --repair                with --fsck: mend what can be rebuilt\n"
-		"      --restore FILE          put a backup in the store's place\n"
-		"      --force                 with --restore: keep what is there beside it\n"
-		"  -h, --help                  print this and exit\n"
-		"  -V, --version               print the version and exit\n\n"
-		"Settings; they count before those of the file:");
+	(void)puts("usage: collabd [OPTION]...\n"
+	           "Host real-time collaboration on Project Monthly Reports.\n");
+	for (int i = 0; i < FIXED; i++) {
+		const struct fixed_option *o = &fixed_options[i];
+		char letter[] = "    ";
+
+		if (o->value < OPT_CHECK)
+			(void)snprintf(letter, sizeof letter, "-%c, ", o->value);
+		(void)snprintf(name, sizeof name, "--%s%s%s", o->name, o->argument ? " " : "",
+		               o->argument ? o->argument : "");
+		(void)printf("  %s%-22s  %s\n", letter, name, o->text);
+	}
+	(void)puts("\nSettings; they count before those of the file:");
 	for (int i = 0; i < len; i++) {
 		bool is_bool = strcmp(rows[i].type, "BOOL") == 0;
 
@@ -101,7 +126,35 @@ static void help(struct arguments *a)
 		             rows[i].text);
 		(void)printf(rows[i].def[0] ? " (%s)\n" : "%s\n", rows[i].def);
 	}
-	a->status = fflush(stdout) || ferror(stdout) ? err_row(ERR_IO)->exit_status : 0;
+	end_output(a);
+}
+
+/* For completions/: "option TAB argument TAB help" a line. */
+static void complete_options(struct arguments *a)
+{
+	int len = 0;
+	const struct conf_row *rows = conf_rows(&len);
+	char name[NAME_BYTES];
+
+	for (int i = 0; i < FIXED; i++) {
+		const struct fixed_option *o = &fixed_options[i];
+		const char *argument = o->argument ? o->argument : "";
+
+		if (o->value < OPT_CHECK)
+			(void)printf("-%c\t%s\t%s\n", o->value, argument, o->text);
+		(void)printf("--%s\t%s\t%s\n", o->name, argument, o->text);
+	}
+	for (int i = 0; i < len; i++) {
+		const char *type = rows[i].type;
+
+		option_name(&rows[i], name);
+		(void)printf("--%s\t%s\t%s\n", name,
+		             strcmp(type, "BOOL") == 0   ? ""
+		             : strcmp(type, "PATH") == 0 ? "PATH"
+		                                         : "VALUE",
+		             rows[i].text);
+	}
+	end_output(a);
 }
 
 static void add_setting(struct arguments *a, const char *section, const char *key, size_t key_len,
@@ -182,6 +235,9 @@ static void set_option(struct arguments *a, int c, const struct conf_row *rows)
 	case OPT_JOURNAL:
 		a->loop.log_journal = true;
 		break;
+	case OPT_COMPLETE:
+		complete_options(a);
+		break;
 	case '?': /* getopt_long has said what */
 		a->status = err_row(ERR_USAGE)->exit_status;
 		break;
@@ -193,33 +249,23 @@ static void set_option(struct arguments *a, int c, const struct conf_row *rows)
 
 static void parse(struct arguments *a, int argc, char **argv)
 {
-	static const struct option fixed[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check-config", no_argument, NULL, OPT_CHECK},
-		{"ready-fd", required_argument, NULL, OPT_READY_FD},
-		{"log-journal", no_argument, NULL, OPT_JOURNAL},
-		{"limit", required_argument, NULL, OPT_LIMIT},
-		{"fsck", no_argument, NULL, OPT_FSCK},
-		{"repair", no_argument, NULL, OPT_REPAIR},
-		{"restore", required_argument, NULL, OPT_RESTORE},
-		{"force", no_argument, NULL, OPT_FORCE},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-	};
-	enum { FIXED = sizeof fixed / sizeof fixed[0] };
-	struct option options[FIXED + ROWS_MAX + 1] = {{0}};
+	struct option options[FIXED + 1 + ROWS_MAX + 1] = {{0}}, *next = options;
 	char names[ROWS_MAX][NAME_BYTES];
 	int len = 0, c = 0;
 	const struct conf_row *rows = conf_rows(&len);
 
-	memcpy(options, fixed, sizeof fixed);
+	for (int i = 0; i < FIXED; i++)
+		*next++ =
+			(struct option){fixed_options[i].name,
+		                        fixed_options[i].argument ? required_argument : no_argument,
+		                        NULL, fixed_options[i].value};
+	*next++ = (struct option){"complete-options", no_argument, NULL, OPT_COMPLETE};
 	for (int i = 0; i < len && i < ROWS_MAX; i++) {
 		bool is_bool = strcmp(rows[i].type, "BOOL") == 0;
 
 		option_name(&rows[i], names[i]);
-		options[FIXED + i] =
-			(struct option){names[i], is_bool ? optional_argument : required_argument,
-		                        NULL, OPT_ROW + i};
+		*next++ = (struct option){names[i], is_bool ? optional_argument : required_argument,
+		                          NULL, OPT_ROW + i};
 	}
 	while (a->status < 0 && (c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1)
 		set_option(a, c, rows);

@@ -53,5 +53,5 @@ _pmr() {
 	mapfile -t COMPREPLY < <(compgen -W "$candidates" -- "$cur")
 }
 
-complete -F _pmr pmr-admin pmr-bench pmr-comment pmr-conflict pmr-each pmr-join pmr-lock pmr-log \
+complete -F _pmr collabd pmr-admin pmr-bench pmr-comment pmr-conflict pmr-each pmr-join pmr-lock pmr-log \
 	pmr-member pmr-section pmr-send pmr-session pmr-token pmr-top pmr-wait pmr-watch

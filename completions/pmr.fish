@@ -39,7 +39,7 @@ function __pmr_complete
     end
 end
 
-for tool in pmr-admin pmr-bench pmr-comment pmr-conflict pmr-each pmr-join pmr-lock pmr-log \
+for tool in collabd pmr-admin pmr-bench pmr-comment pmr-conflict pmr-each pmr-join pmr-lock pmr-log \
         pmr-member pmr-section pmr-send pmr-session pmr-token pmr-top pmr-wait pmr-watch
     complete -c $tool -f -a '(__pmr_complete)'
 end

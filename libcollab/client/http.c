@@ -42,6 +42,17 @@ char *collab_escape(const char *text)
 /* ---- shared with the WebSocket ----------------------------------------------------------------
  */
 
+/* Whom TLS trusts, where OpenSSL's variables say it; libcurl by itself would not look at them. */
+static void curl_trust(CURL *curl)
+{
+	const char *file = getenv("SSL_CERT_FILE"), *dir = getenv("SSL_CERT_DIR");
+
+	if (file && *file)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, file);
+	if (dir && *dir)
+		curl_easy_setopt(curl, CURLOPT_CAPATH, dir);
+}
+
 int curl_prepare(CURL *curl, const struct collab_config *c, const char *target, struct buf *url,
                  struct collab_err *e)
 {
@@ -59,6 +70,7 @@ int curl_prepare(CURL *curl, const struct collab_config *c, const char *target, 
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+	curl_trust(curl);
 	if (c->values[CONFIG_socket])
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, c->values[CONFIG_socket]);
 	return 0;

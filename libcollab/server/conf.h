@@ -63,6 +63,7 @@ struct conf {
 #undef X
 	struct limits limits; /* section [limits], by the names of core/limits.h */
 	enum log_level level; /* log_level, parsed */
+	bool data_dir_usual;  /* data_dir is where it is when nobody says otherwise */
 	char *file;           /* the file read, or NULL */
 	int lines[CONF_ROWS]; /* the line of `file` that set the row; 0: default or flag */
 };

@@ -75,6 +75,7 @@ static int default_paths(struct conf *c, struct err *e)
 	int rc = 0;
 
 	if (!*c->data_dir) {
+		c->data_dir_usual = true;
 		if (root)
 			rc = join(&c->data_dir, "/var/lib", "/collabd", e);
 		else if (state)

@@ -17,6 +17,7 @@
 #include "server/hub.h"
 #include "server/log.h"
 #include "server/net.h"
+#include "server/parents.h"
 #include "server/sd.h"
 #include "store/store.h"
 
@@ -356,7 +357,11 @@ static int begin(struct loop *l, struct err *e)
 
 	if (rc)
 		return err_set(e, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
-	rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
+	/* One that was named may be on a disk that is not mounted: then nothing is made. */
+	if (l->conf->data_dir_usual)
+		rc = parents_make(l->conf->data_dir, e);
+	if (rc == 0)
+		rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
 	if (rc == 0)
 		rc = auth_new(&l->auth, l->conf, e);
 	if (rc == 0)

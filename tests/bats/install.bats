@@ -54,6 +54,8 @@ make_quietly() {
 		[ -f "$ROOT/usr/local/share/bash-completion/completions/$tool" ]
 		[ -f "$ROOT/usr/local/share/fish/vendor_completions.d/$tool.fish" ]
 	done
+	[ -f "$ROOT/usr/local/share/bash-completion/completions/collabd" ]
+	[ -f "$ROOT/usr/local/share/fish/vendor_completions.d/collabd.fish" ]
 	[ -f "$ROOT/usr/local/share/zsh/site-functions/_pmr" ]
 	grep -q '^ExecStart=/usr/local/sbin/collabd --config /etc/collabd' "$ROOT/usr/local/lib/systemd/system/collabd.service"
 	[ -f "$ROOT/usr/local/lib/systemd/system/collabd.socket" ]

@@ -104,3 +104,16 @@ options_in_page() {
 		done
 	done
 }
+
+@test "collabd: the same options in --help, in collabd(8), in the completions and in collabd.conf" {
+	"$BUILD/collabd" --complete-options | cut -f 1 | LC_ALL=C sort >"$BATS_TEST_TMPDIR/options"
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/options")" -gt 25 ]
+	echo "< can be completed, > in --help"
+	diff "$BATS_TEST_TMPDIR/options" <("$BUILD/collabd" --help | grep '^ ' | grep -v '^          ' |
+		grep -oE -- '(^| )--?[a-zA-Z][a-z-]*' | tr -d ' ' | LC_ALL=C sort -u)
+	echo "< can be completed, > in collabd(8)"
+	diff "$BATS_TEST_TMPDIR/options" <(options_in_page man/collabd.8)
+	for file in completions/pmr.bash completions/_pmr completions/pmr.fish; do
+		grep -qw collabd "$file"
+	done
+}
