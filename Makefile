@@ -75,7 +75,7 @@ SOLIB     = $(BUILD)/libcollab.so.$(SOVERSION)
 PROGRAMS  = $(if $(wildcard cmd/collabd.c),$(BUILD)/collabd) $(TOOLS)
 
 .PHONY: all deps deps-demo deps-check deps-deb check check-deb deb test-programs unit bats lint asan tsan clang demo \
-        install uninstall fuzz clean help FORCE
+        install uninstall fuzz bench clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS)
@@ -151,6 +151,7 @@ bench-ops: $(BUILD)/tests/bench/ops
 DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-dev libjansson-dev \
        libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev
 DEPS_RUN = sqlite3 jq curl
+DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
 DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
              zsh fish
@@ -278,6 +279,19 @@ deb: deps-deb
 check-deb: deps-check deb
 	$(MAKE) test-programs
 	BUILD=$(abspath $(BUILD)) DEB=$(abspath build-deb) sh tests/one.sh tests/deb/packages.bats
+
+# target: bench        measure beside what sockets and disk allow (ten minutes; QUICK=1: one)
+LIBS_BENCH_limit = $(OBJ_PURE) $(LIBS_PURE)
+LIBS_BENCH_disk  = -lsqlite3
+LIBS_BENCH_lws   = -lwebsockets
+bench:
+	@sh dist/install-packages.sh $(DEPS) $(DEPS_BENCH)
+	$(MAKE) all $(BUILD)/bench/limit $(BUILD)/bench/disk $(BUILD)/bench/lws
+	BUILD=$(abspath $(BUILD)) bash tests/bench/run.sh
+$(BUILD)/bench/limit: $(OBJ_PURE)
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(filter-out -Wpedantic -Wstrict-prototypes,$(CFLAGS_ALL)) $(LDFLAGS_ALL) -o $@ $< $(LIBS_BENCH_$*)
 
 # target: clean        remove what was built
 clean:
