@@ -288,7 +288,7 @@ void hub_gone(struct conn *c, bool clean)
 /* ---- a failed append --------------------------------------------------------------------------
  */
 
-void conn_lost_appends(struct conn *c, int64_t committed)
+void conn_lost_appends(struct conn *c, int64_t seq)
 {
 	struct reply *r = c->replies;
 	struct err e = {0};
@@ -301,7 +301,7 @@ void conn_lost_appends(struct conn *c, int64_t committed)
 		struct reply *next = r->next;
 
 		r->next = NULL;
-		if (r->at_seq <= committed) {
+		if (r->at_seq <= seq) {
 			*c->replies_end = r;
 			c->replies_end = &r->next;
 			c->replies_len++;
@@ -314,16 +314,16 @@ void conn_lost_appends(struct conn *c, int64_t committed)
 
 			buf_clear(out);
 			error_write(c->room->session_id, ref, &e, NULL, hub_wall(c->hub), out);
-			(void)conn_reply(c, REPLY_ANSWER, out->p, out->len, NULL, committed, ref);
+			(void)conn_reply(c, REPLY_ANSWER, out->p, out->len, NULL, seq, ref);
 		}
 		c->state_wanted |= r->kind == REPLY_STATE;
 		c->synced_wanted |= r->kind == REPLY_SYNCED;
 		reply_free(r);
 		r = next;
 	}
-	if (c->sent > committed)
-		c->sent = committed;
-	if (c->close_at != INT64_MAX && c->close_at > committed)
+	if (c->sent > seq)
+		c->sent = seq;
+	if (c->close_at != INT64_MAX && c->close_at > seq)
 		c->close_at = INT64_MAX; /* what it was to be closed for did not happen */
 	c->own_len = 0;
 }

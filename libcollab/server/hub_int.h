@@ -239,6 +239,8 @@ struct room {
 	int reads;          /* chunk reads outstanding */
 	int pending;        /* store callbacks outstanding that carry this room, reads included */
 	int appends;        /* of them appends */
+	int64_t seq_queued; /* a later event could not be queued: up to here they still count; or 0
+	                     */
 	struct fold *fold;  /* loading */
 	struct conn *conns; /* doubly linked */
 	int conns_len;
@@ -474,8 +476,8 @@ void conn_close_after(struct conn *c, int64_t seq, int code, const char *reason)
 /* The session_state at the head, as a reply. */
 void conn_state(struct conn *c, bool resumed, const char *reason);
 
-/* Replies computed at seqs that were lost: acks and errors become store_unavailable. */
-void conn_lost_appends(struct conn *c, int64_t committed);
+/* Replies computed at seqs above seq, which were lost: acks and errors become store_unavailable. */
+void conn_lost_appends(struct conn *c, int64_t seq);
 
 /*
  * Whether the connection has a state of its own at c->sent, to render what follows with the text

@@ -166,6 +166,8 @@ static void loaded(void *arg, struct fold *f)
 	room->tail_after = room->head.seq;
 	room->snapshot_seq = f->from_seq;
 	room->end_committed = room->head.ended_ms != 0;
+	if (room->end_committed && room_of_report(h, room->report_id) == room)
+		map_remove(&h->rooms_active, room->report_id); /* it was done before a failure */
 	room->state = ROOM_LIVE;
 	room->presence_dirty = true;
 	room_poke(room);
@@ -239,30 +241,55 @@ static void trim_tail(struct room *room)
 	}
 }
 
-/* An append did not reach the disk: all that was decided since is void. */
-void room_appends_lost(struct room *room, const struct err *why)
+/* Answers that were computed from what is lost.  The others keep their place. */
+static void lose_held(struct room *room, int64_t seq)
 {
-	struct exchange *held = room->held;
+	struct exchange **p = &room->held;
 	struct err e = {0};
 
 	err_set(&e, ERR_STORE_UNAVAILABLE, "the store cannot be written");
+	while (*p) {
+		struct exchange *x = *p;
+
+		if (x->at_seq <= seq) {
+			p = &x->queue_next;
+			continue;
+		}
+		*p = x->queue_next;
+		x->queue_next = NULL;
+		exchange_error(x, &e, NULL);
+	}
+	room->held_end = p;
+}
+
+/* Events above seq did not reach the disk: all that was decided since is void. */
+void room_appends_lost(struct room *room, const struct err *why, int64_t seq)
+{
 	hub_log(room->hub, LOG_ERROR, "session %s: append failed: %s", room->session_id, why->text);
 	room->hub->metrics.append_failures++;
 	room->hub->store_retry_ms = hub_mono(room->hub) + RETRY_MS;
 	room->state = ROOM_FAILED;
-	room->held = NULL;
-	room->held_end = &room->held;
-	while (held) {
-		struct exchange *next = held->queue_next;
-
-		held->queue_next = NULL;
-		exchange_error(held, &e, NULL);
-		held = next;
-	}
+	lose_held(room, seq);
 	for (struct conn *c = room->conns; c; c = c->next)
-		conn_lost_appends(c, room->committed);
+		conn_lost_appends(c, seq);
 	unload(room);
 	room->tail_after = room->committed;
+}
+
+/* The room has failed; what was queued before is waited for, because it may be done all the same.
+ */
+static void appended_late(struct room *room, const struct store_reply *reply)
+{
+	if (room->seq_queued && reply->rc) {
+		room->seq_queued = 0;
+		room_appends_lost(room, &reply->err, room->committed);
+	} else if (room->seq_queued) {
+		room->committed = room->tail_after = reply->seq;
+	}
+	if (room->appends > 0)
+		return;
+	room->seq_queued = 0;
+	room_load(room); /* with what was done meanwhile */
 }
 
 void room_appended(void *arg, const struct store_reply *reply)
@@ -271,11 +298,10 @@ void room_appended(void *arg, const struct store_reply *reply)
 
 	room->pending--;
 	room->appends--;
-	if (room->state == ROOM_FAILED || reply->rc) {
-		if (room->state != ROOM_FAILED)
-			room_appends_lost(room, &reply->err);
-		if (room->appends == 0)
-			room_load(room); /* what did commit meanwhile is read back with the rest */
+	if (room->state != ROOM_FAILED && reply->rc)
+		room_appends_lost(room, &reply->err, room->committed);
+	if (room->state == ROOM_FAILED) {
+		appended_late(room, reply);
 		return;
 	}
 	hub_store_works(room->hub);

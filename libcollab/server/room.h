@@ -12,8 +12,8 @@ void room_load(struct room *room);
 /* The store's answer to an append; `arg` is the room. */
 void room_appended(void *arg, const struct store_reply *reply);
 
-/* An append did not reach the disk: all that was decided since is void. */
-void room_appends_lost(struct room *room, const struct err *why);
+/* Events above seq did not reach the disk: all that was decided since is void. */
+void room_appends_lost(struct room *room, const struct err *why, int64_t seq);
 
 /* The next hub_tick looks at this room. */
 void room_poke(struct room *room);

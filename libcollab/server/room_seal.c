@@ -183,6 +183,7 @@ static void close_left(struct room *room, const struct decision *d)
 
 int room_append(struct room *room, const struct decision *d, uint64_t origin, struct err *e)
 {
+	int64_t before = room->head.seq;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < d->len; i++)
@@ -194,9 +195,11 @@ int room_append(struct room *room, const struct decision *d, uint64_t origin, st
 		struct err why = {0};
 
 		err_set(&why, rc, "%s", e->code ? e->text : err_row(rc)->text);
-		room_appends_lost(room, &why);
+		room_appends_lost(room, &why, before);
 		if (room->appends == 0)
 			room_load(room);
+		else
+			room->seq_queued = before;
 		return err_set(e, ERR_STORE_UNAVAILABLE, NULL);
 	}
 	room->used_ms = hub_mono(room->hub);

@@ -26,6 +26,7 @@ struct session {
 
 struct mem {
 	struct store_base base;
+	struct store_ops ops; /* the usual ones, but for append, which can be refused */
 	struct store_mem_faults faults;
 	void (*wake)(void *arg);
 	void *arg;
@@ -542,6 +543,15 @@ static void mem_free(struct store *s)
 	free(m);
 }
 
+static int mem_append(struct store *s, const struct store_append *a, store_fn *fn, void *arg)
+{
+	struct store_mem_faults *faults = store_mem_faults(s);
+
+	if (faults->refuse_append > 0 && --faults->refuse_append == 0)
+		return ERR_NOMEM;
+	return store_request_append(s, a, fn, arg);
+}
+
 int store_mem_new(struct store **out, void (*wake_fn)(void *arg), void *arg)
 {
 	static const struct store_ops ops = {
@@ -551,7 +561,9 @@ int store_mem_new(struct store **out, void (*wake_fn)(void *arg), void *arg)
 	*out = NULL;
 	if (!m)
 		return ERR_NOMEM;
-	m->base.store.ops = &ops;
+	m->ops = ops;
+	m->ops.append = mem_append;
+	m->base.store.ops = &m->ops;
 	m->base.submit = submit;
 	m->wake = wake_fn;
 	m->arg = arg;

@@ -251,8 +251,9 @@ static inline void store_stats(struct store *s, struct store_stats *out)
 struct store_mem_faults {
 	/* the n-th append or create from now (1: the next) fails, ERR_STORE_UNAVAILABLE; 0: none */
 	int64_t fail_append;
-	int64_t hold;      /* while > 0, store_poll() completes nothing and counts it down */
-	int64_t polls_max; /* at most this many completions a poll; 0: all */
+	int64_t refuse_append; /* the n-th append from now is not even queued: ERR_NOMEM; 0: none */
+	int64_t hold;          /* while > 0, store_poll() completes nothing and counts it down */
+	int64_t polls_max;     /* at most this many completions a poll; 0: all */
 	/* so many queued requests still take effect in store_mem_crash(), though nobody is told */
 	int64_t crash_commits;
 };

@@ -13,6 +13,7 @@ struct pending {
 	struct pending *next;
 	char ref[24];
 	char json[512];
+	bool refused;
 };
 
 /* A client as collab-protocol(7) wants it: resumes by seq and hash, resends what is not acked. */
@@ -72,6 +73,30 @@ static void drop_pending(struct client *c, const char *ref)
 	}
 }
 
+/* Of the pending message: the hub said that nothing was changed, and it was not sent again. */
+static bool *refusal(struct client *c, const char *ref)
+{
+	for (struct pending *p = c->pending; p; p = p->next)
+		if (strcmp(p->ref, ref) == 0)
+			return &p->refused;
+	return NULL;
+}
+
+static void set_refused(struct client *c, const char *ref)
+{
+	bool *is = refusal(c, ref);
+
+	if (is)
+		*is = true;
+}
+
+static bool refused(struct client *c, const char *ref)
+{
+	const bool *is = refusal(c, ref);
+
+	return is && *is;
+}
+
 static void on_ack(struct world *w, struct client *c, const json_t *o)
 {
 	int64_t seq = sim_int(o, "seq");
@@ -106,11 +131,15 @@ static void on_message(struct world *w, struct client *c, const json_t *o)
 		if (strcmp(sim_str(o, "code"), "store_unavailable") != 0)
 			wrong(w, sim_str(o, "message"), c, 0);
 		/* It stays pending, and is sent again with the next connection. */
+		set_refused(c, sim_str(o, "ref"));
 	} else if (sim_int(o, "seq") > 0 && json_object_get(o, "event_id")) {
 		told(w, c, sim_int(o, "seq"), sim_str(o, "hash"));
-		if (strcmp(sim_str(o, "user_id"), c->user) == 0 && sim_str(o, "ref")[0])
-			drop_pending(c,
-			             sim_str(o, "ref")); /* an own event in a replay is its ack */
+		/* An own event in a replay is its ack. */
+		if (strcmp(sim_str(o, "user_id"), c->user) == 0 && sim_str(o, "ref")[0]) {
+			if (refused(c, sim_str(o, "ref")))
+				wrong(w, "what was refused is in the log", c, sim_int(o, "seq"));
+			drop_pending(c, sim_str(o, "ref"));
+		}
 	}
 }
 
@@ -144,8 +173,10 @@ static void connect_client(struct world *w, struct client *c)
 		c->sock = NULL;
 		return;
 	}
-	for (struct pending *p = c->pending; p; p = p->next)
+	for (struct pending *p = c->pending; p; p = p->next) {
+		p->refused = false;
 		sim_send(c->sock, p->json);
+	}
 }
 
 static void edit(struct world *w, struct client *c)
@@ -203,7 +234,9 @@ static void step(struct world *w, int faults)
 		store_mem_faults(w->sim.store)->hold = (int64_t)(rnd(&w->sim.rnd) % 6);
 	} else if (dice < 980 && faults) {
 		store_mem_faults(w->sim.store)->fail_append = 1 + (int64_t)(rnd(&w->sim.rnd) % 4);
-	} else if (dice < 984 && faults) {
+	} else if (dice < 982 && faults) {
+		store_mem_faults(w->sim.store)->refuse_append = 1 + (int64_t)(rnd(&w->sim.rnd) % 4);
+	} else if (dice < 986 && faults) {
 		crash(w);
 	}
 	for (int i = 0; i < CLIENTS; i++) {
@@ -309,6 +342,7 @@ static void run(const char *name, uint64_t seed, int steps, int faults)
 	for (int i = 0; i < steps; i++)
 		step(w, faults);
 	store_mem_faults(w->sim.store)->fail_append = 0;
+	store_mem_faults(w->sim.store)->refuse_append = 0;
 	store_mem_faults(w->sim.store)->hold = 0;
 	settle(w);
 	for (int i = 0; i < CLIENTS; i++) {
