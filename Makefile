@@ -132,7 +132,7 @@ $(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
 
 # What is preloaded into a daemon: never with sanitizers.
 PRELOADS := $(patsubst tests/bats/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/bats/preload/*.c))
-$(PRELOADS): $(BUILD)/tests/%.so: tests/bats/preload/%.c
+$(PRELOADS): $(BUILD)/tests/%.so: tests/bats/preload/%.c tests/bats/preload/preload.h
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) -std=c11 -O1 -g -fPIC $(WARN) -shared -o $@ $<
 

@@ -6,7 +6,7 @@ load helper
 
 setup() {
 	scratch
-	fault_file
+	fault_file fault
 }
 
 teardown() {

@@ -361,11 +361,12 @@ hammer_end() {
 
 # ---- faults -------------------------------------------------------------------------------------
 
-# FAULTY: what makes a daemon obey `fault`: daemon_start -e "$FAULTY".  See preload/fault.c.
+# fault_file LIBRARY: FAULTY is what makes a daemon obey `fault`: daemon_start -e "$FAULTY".  See
+# preload/preload.h.
 fault_file() {
 	FAULT=$DIR/fault
 	head -c 64 /dev/zero >"$FAULT"
-	FAULTY="env LD_PRELOAD=$BUILD/tests/fault.so FAULT_FILE=$FAULT"
+	FAULTY="env LD_PRELOAD=$BUILD/tests/$1.so FAULT_FILE=$FAULT"
 }
 
 # fault NUMBER VALUE: set one of its numbers.
