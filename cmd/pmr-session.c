@@ -24,6 +24,7 @@ static const struct tool_option options[] = {
 	{"reason", 0, "TEXT", "why, for the others to read", "end "},
 	{"format", 'F', "ndjson|json|markdown", "the whole log, the sections, or a report to send",
          "export "},
+	{"activate", 0, NULL, "let it go on here; else it is only to be read", "import "},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
@@ -259,11 +260,13 @@ static const struct tool_verb verbs[] = {
          TOOL_REPORT | TOOL_SESSION | TOOL_DRY_RUN, end},
 	{"export", "", "print a whole session, to keep or to import", 0, 0,
          TOOL_REPORT | TOOL_SESSION, session_export},
+	{"import", "[FILE]", "bring in a session that was exported", 0, 1, 0, session_import},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };
 
 static const struct tool_spec spec = {
-	"pmr-session", "Start, show, list, end and export sessions.", TOOL_SERVER, options, verbs,
+	"pmr-session", "Start, show, list, end, export and import sessions.", TOOL_SERVER, options,
+	verbs,
 };
 
 int main(int argc, char **argv)

@@ -17,5 +17,6 @@ int session_details(struct tool *t, const char *include, json_t **object, struct
 void session_put_markdown(struct tool *t, const json_t *session);
 
 int session_export(struct tool *t);
+int session_import(struct tool *t);
 
 #endif

@@ -21,6 +21,7 @@
 	X(BAD_FIELD, "bad_field", 400, 65, 0, "a field has a wrong type or value")                 \
 	X(RESERVED_KEY, "reserved_key", 400, 65, 0, "this key is kept by the server")              \
 	X(BAD_DELTA, "bad_delta", 400, 65, 0, "not a valid text operation for this text")          \
+	X(BAD_LOG, "bad_log", 400, 65, 0, "not a log that verifies and folds")                     \
 	X(BAD_BASE, "bad_base", 400, 65, 0, "base_seq lies above the log's end")                   \
 	X(BASE_REQUIRED, "base_required", 428, 65, 0, "base_seq or If-Match is required")          \
 	X(TOO_LARGE, "too_large", 413, 65, 0, "the frame or body is over the limit")               \

@@ -5,26 +5,17 @@
 
 #include "base/ids.h"
 #include "client/client_int.h"
+#include "proto/chain_notes.h"
 #include "proto/event_json.h"
 #include "proto/json_out.h"
 #include "proto/stored.h"
-
-/* A growing list of seqs. */
-struct seqs {
-	int64_t *v;
-	size_t len, cap;
-};
 
 struct collab_chain {
 	int64_t seq;
 	unsigned char hash[SHA256_LEN];
 	char hex[SHA256_HEX_LEN + 1];
 	char session_id[UUID_LEN + 1]; /* "": not known yet */
-	struct seqs erased;            /* records whose text was erased … */
-	struct seqs listed;            /* … and those that `erased` events list */
-	int64_t base_seq;              /* 0: the log begins with its first event */
-	char base_hash[SHA256_HEX_LEN + 1], base_digest[SHA256_HEX_LEN + 1];
-	bool base_told; /* a `compacted` event says the same */
+	struct chain_notes notes;
 };
 
 int collab_digest(const char *json, size_t len, char digest[65], struct collab_err *e)
@@ -62,8 +53,7 @@ void collab_chain_free(struct collab_chain *c)
 {
 	if (!c)
 		return;
-	free(c->erased.v);
-	free(c->listed.v);
+	chain_notes_release(&c->notes);
 	free(c);
 }
 
@@ -75,21 +65,6 @@ int64_t collab_chain_seq(const struct collab_chain *c)
 const char *collab_chain_hash(const struct collab_chain *c)
 {
 	return c->hex;
-}
-
-static int add_seq(struct seqs *s, int64_t seq)
-{
-	if (s->len == s->cap) {
-		size_t cap = s->cap * 2 + 16;
-		int64_t *v = realloc(s->v, cap * sizeof *v);
-
-		if (!v)
-			return ERR_NOMEM;
-		s->v = v;
-		s->cap = cap;
-	}
-	s->v[s->len++] = seq;
-	return 0;
 }
 
 static void move_to(struct collab_chain *c, int64_t seq, const unsigned char hash[SHA256_LEN],
@@ -105,6 +80,7 @@ int collab_chain_base(struct collab_chain *c, const char *state, size_t len, str
 {
 	struct err why = {0};
 	unsigned char hash[SHA256_LEN];
+	char digest[SHA256_HEX_LEN + 1];
 	const char *hex = NULL, *session_id = NULL;
 	int64_t seq = 0;
 	json_t *j = NULL;
@@ -122,47 +98,12 @@ int collab_chain_base(struct collab_chain *c, const char *state, size_t len, str
 	if (rc)
 		rc = client_err(e, &why);
 	else
-		rc = collab_digest(state, len, c->base_digest, e);
+		rc = collab_digest(state, len, digest, e);
 	if (!rc) {
 		move_to(c, seq, hash, session_id);
-		c->base_seq = seq;
-		memcpy(c->base_hash, c->hex, sizeof c->hex);
+		chain_notes_base(&c->notes, seq, c->hex, digest);
 	}
 	json_decref(j);
-	return rc;
-}
-
-/* Whether a member of j is this string. */
-static bool says(const json_t *j, const char *key, const char *value)
-{
-	const char *text = json_string_value(json_object_get(j, key));
-
-	return text && strcmp(text, value) == 0;
-}
-
-/* The seqs that an `erased` event lists. */
-static int take_listed(struct collab_chain *c, const json_t *list)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < json_array_size(list) && !rc; i++)
-		rc = add_seq(&c->listed, json_integer_value(json_array_get(list, i)));
-	return rc;
-}
-
-/* What an event says of others, and of itself. */
-static int take_notes(struct collab_chain *c, const json_t *j)
-{
-	int rc = 0;
-
-	if (json_is_true(json_object_get(j, "erased")))
-		rc = add_seq(&c->erased, c->seq);
-	if (!rc && says(j, "type", "erased"))
-		rc = take_listed(c, json_object_get(j, "seqs"));
-	if (says(j, "type", "compacted") &&
-	    json_integer_value(json_object_get(j, "floor")) == c->base_seq &&
-	    says(j, "floor_hash", c->base_hash) && says(j, "state_hash", c->base_digest))
-		c->base_told = true;
 	return rc;
 }
 
@@ -200,40 +141,22 @@ int collab_chain_event(struct collab_chain *c, const char *json, size_t len, str
 		rc = check_place(c, j, &session_id, &why);
 	if (!rc)
 		rc = event_verify(json, len, c->hash, hash, &why);
-	if (rc) {
+	if (!rc)
+		rc = chain_note(&c->notes, j, c->seq + 1, &why);
+	if (rc)
 		rc = client_err(e, &why);
-	} else {
+	else
 		move_to(c, c->seq + 1, hash, session_id);
-		rc = take_notes(c, j);
-		rc = rc ? client_fail(e, rc, "out of memory") : 0;
-	}
 	json_decref(j);
 	return rc;
 }
 
-static int compare_seqs(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int collab_chain_end(struct collab_chain *c, int64_t *seq, struct collab_err *e)
 {
-	*seq = c->seq;
-	if (c->base_seq && !c->base_told)
-		return client_fail(
-			e, ERR_CORRUPT,
-			"no compacted event tells of the state that the log begins from");
-	if (c->listed.len)
-		qsort(c->listed.v, c->listed.len, sizeof *c->listed.v, compare_seqs);
-	for (size_t i = 0; i < c->erased.len; i++) {
-		*seq = c->erased.v[i];
-		if (!c->listed.len ||
-		    !bsearch(seq, c->listed.v, c->listed.len, sizeof *c->listed.v, compare_seqs))
-			return client_fail(e, ERR_CORRUPT,
-			                   "its text was erased, but no erased event lists it");
-	}
-	*seq = c->seq;
-	return 0;
+	struct err why = {0};
+	int rc = chain_notes_end(&c->notes, seq, &why);
+
+	if (rc == 0 || *seq == 0)
+		*seq = c->seq;
+	return rc ? client_err(e, &why) : 0;
 }

@@ -15,6 +15,7 @@
 	X(sections, 500, 0, 1000000, "sections of a session")                                      \
 	X(comments, 10000, 0, 10000000, "comments of a session")                                   \
 	X(participants, 50, 1, 10000, "the greatest max_participants a session may ask for")       \
+	X(import_bytes, 268435456, 1024, 4294967296, "a session that is being imported")           \
 	X(json_depth, 32, 4, 512, "nesting of a message's JSON")                                   \
 	X(connections_per_user, 20, 0, 100000, "connections of one user, over all sessions")       \
 	X(sockets_per_address, 1000, 0, 1000000, "open sockets from one network address")          \

@@ -49,6 +49,7 @@
 	X(EXPORT, GET, "S/export")                                                                 \
 	X(PRESENCE, PUT, "S/presence")                                                             \
 	X(SESSIONS, GET, "/api/sessions")                                                          \
+	X(IMPORT, POST, "/api/sessions/import")                                                    \
 	X(TICKETS, POST, "/api/tickets")                                                           \
 	X(ADMIN_STATUS, GET, "/api/admin/status")                                                  \
 	X(ADMIN_SESSIONS, GET, "/api/admin/sessions")                                              \

@@ -170,6 +170,7 @@ void hub_free(struct hub *h)
 	map_release(&h->rooms);
 	map_release(&h->rooms_active);
 	map_release(&h->users);
+	hub_import_drop(h);
 	buf_release(&h->scratch);
 	free(h);
 }

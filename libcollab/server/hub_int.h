@@ -76,6 +76,7 @@ struct hub {
 	int conns;
 	int64_t due_next_ms; /* mono: when to ask the store for sessions that are due */
 	bool due_pending;
+	struct import *import;  /* under way; NULL: none */
 	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
 	bool draining;
 	int64_t drain_reconnect_ms;
@@ -231,6 +232,7 @@ struct room {
 	char event_id[UUID_LEN + 1]; /* of the head's last event, for its ack */
 	int64_t committed;           /* seq on stable storage; nobody is shown more */
 	int64_t committed_ms;        /* wall time of the last commit */
+	bool active;                 /* in the directory, when it was opened */
 	bool end_committed;          /* the session has ended, for good */
 	struct slots tail;           /* the newest events: (tail_after, head.seq] */
 	int64_t tail_after;
@@ -273,6 +275,14 @@ struct room {
 
 /* A room for a directory row; loads it when it is not in memory.  NULL: out of memory. */
 struct room *room_open(struct hub *h, const struct store_session *row);
+
+/*
+ * Nothing happens in the room any more: the session has ended, or was imported and not activated.
+ */
+static inline bool room_over(const struct room *room)
+{
+	return room->head.ended_ms != 0 || !room->active;
+}
 
 /* The live room of a session id or of a report's active session, or NULL. */
 struct room *room_of_id(struct hub *h, const char *session_id);
@@ -555,6 +565,10 @@ void rest_write(struct exchange *x); /* mutations of a session */
 void rest_start(struct exchange *x);
 void rest_events(struct exchange *x);
 void rest_export(struct exchange *x);
+void rest_import(struct exchange *x);
+
+/* Give up the import that is under way, if there is one. */
+void hub_import_drop(struct hub *h);
 void rest_list(struct exchange *x);
 void rest_websocket(struct exchange *x);
 bool rest_admin(struct exchange *x); /* false: it is not below /api/admin/ */

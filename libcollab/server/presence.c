@@ -90,7 +90,7 @@ void room_presence(struct room *room)
 	struct map_entry *entry = NULL;
 	size_t at = 0;
 
-	if (room->state != ROOM_LIVE || room->head.ended_ms)
+	if (room->state != ROOM_LIVE || room_over(room))
 		return;
 	if (room->hub->store_retry_ms && now < room->hub->store_retry_ms) {
 		room->presence_dirty = true;

@@ -386,6 +386,9 @@ static void dispatch(struct exchange *x)
 	case ROUTE_EVENTS:
 		rest_events(x);
 		break;
+	case ROUTE_IMPORT:
+		rest_import(x);
+		break;
 	case ROUTE_EXPORT:
 		rest_export(x);
 		break;
@@ -469,6 +472,7 @@ static void preflight(struct exchange *x)
 static int check_media(const struct request *r, struct err *e)
 {
 	static const char *const taken[] = {"application/json", "application/merge-patch+json",
+	                                    "application/x-ndjson",
 	                                    "application/x-www-form-urlencoded"};
 
 	if (r->body_len == 0 || !r->content_type)

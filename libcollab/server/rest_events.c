@@ -193,7 +193,7 @@ static void stream(struct exchange *x, enum framing framing, struct page *p)
 	                         "");
 	exchange_free(x);
 	conn_join(c, since, true, NULL);
-	if (live && room->head.ended_ms)
+	if (live && room_over(room))
 		room_ended(room);
 }
 

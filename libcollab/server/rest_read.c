@@ -36,7 +36,7 @@ static int get_session(struct exchange *x, struct buf *out, struct err *e)
 	(void)e;
 	/* By report, "none active" is an answer of the original system; by id, the session is
 	 * shown. */
-	if (x->route.report_id[0] && x->view->ended_ms) {
+	if (x->route.report_id[0] && (x->view->ended_ms || !x->room->active)) {
 		buf_putc(out, '{');
 		json_bool(out, "has_active_session", false);
 		json_str(out, "report_id", x->view->report_id);

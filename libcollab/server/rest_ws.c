@@ -93,9 +93,9 @@ static void join(struct exchange *x, const unsigned char *hash)
 	/* x is the socket's until here; from now on the connection is. */
 	x->hub->transport.upgrade(x->sock, c, subprotocol(x->request->ws_protocol));
 	exchange_free(x);
-	c->silent |= c->room->head.ended_ms != 0;
+	c->silent |= room_over(c->room);
 	conn_join(c, since, resumed, refusal);
-	if (c->room->head.ended_ms)
+	if (room_over(c->room))
 		room_ended(c->room);
 }
 
@@ -157,7 +157,7 @@ static void enter(struct exchange *x)
 	int rc = u ? exchange_may_read(x, &e) : err_set(&e, ERR_NOMEM, NULL);
 
 	/* By its id an ended session can be read to its end; joining is for what is live. */
-	if (!rc && x->room->head.ended_ms && x->route.route == ROUTE_WS_REPORT)
+	if (!rc && room_over(x->room) && x->route.route == ROUTE_WS_REPORT)
 		rc = err_set(&e, ERR_NO_SESSION, "the session has ended");
 	if (!rc && h->limits->connections_per_user > 0 &&
 	    u->conns >= h->limits->connections_per_user) {

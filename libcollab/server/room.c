@@ -39,6 +39,7 @@ struct room *room_open(struct hub *h, const struct store_session *row)
 	room->hub = h;
 	room->key = row->key;
 	room->floor = row->floor;
+	room->active = row->active;
 	memcpy(room->session_id, row->session_id, sizeof room->session_id);
 	memcpy(room->report_id, row->report_id, sizeof room->report_id);
 	room->held_end = &room->held;
@@ -127,7 +128,7 @@ static int64_t due_ms(const struct room *room)
 	int64_t active_ms = s->activity_ms > room->cursor_ms ? s->activity_ms : room->cursor_ms;
 	int64_t timeout_ms = active_ms + s->settings.timeout_minutes * INT64_C(60000);
 
-	if (session_due_ms(s) == INT64_MAX)
+	if (room_over(room) || session_due_ms(s) == INT64_MAX)
 		return INT64_MAX;
 	return timeout_ms < s->locks_due_ms ? timeout_ms : s->locks_due_ms;
 }
@@ -137,10 +138,23 @@ static void expire(struct room *room)
 {
 	struct command c;
 
-	if (room->state != ROOM_LIVE || due_ms(room) > hub_wall(room->hub))
+	if (room->state != ROOM_LIVE || room_over(room) || due_ms(room) > hub_wall(room->hub))
 		return;
 	command_init(&c, COMMAND_EXPIRE);
 	room_system(room, &c);
+}
+
+/*
+ * A due time that lies behind what the log says was put off by what is not in the log: cursors, or
+ * being activated.
+ */
+static void believe_due(struct room *room)
+{
+	int64_t timeout_ms = room->head.settings.timeout_minutes * INT64_C(60000);
+
+	if (room->due_stored_ms != STORE_NEVER &&
+	    room->due_stored_ms - timeout_ms > room->cursor_ms)
+		room->cursor_ms = room->due_stored_ms - timeout_ms;
 }
 
 static void loaded(void *arg, struct fold *f)
@@ -170,6 +184,7 @@ static void loaded(void *arg, struct fold *f)
 		map_remove(&h->rooms_active, room->report_id); /* it was done before a failure */
 	room->state = ROOM_LIVE;
 	room->presence_dirty = true;
+	believe_due(room);
 	room_poke(room);
 	/* Nobody is shown who or what is over. */
 	room_presence(room);
@@ -338,7 +353,7 @@ void room_system(struct room *room, const struct command *c)
 	struct err e = {0};
 	int rc;
 
-	if (hub_writable(room->hub, &e) && !room->hub->draining)
+	if (!room->active || (hub_writable(room->hub, &e) && !room->hub->draining))
 		return;
 	rc = decide(&room->head, c, NULL, &env, &d, &e);
 	if (!rc && d.len > 0)

@@ -168,6 +168,9 @@ int room_command(struct room *room, const struct command *c, const struct actor 
 	int rc = hub_writable(room->hub, &e);
 
 	hub_uuid(room->hub, new_id);
+	if (!rc && !room->active && !room->head.ended_ms)
+		rc = err_set(&e, ERR_SESSION_ENDED,
+		             "the session was imported and is not active here");
 	if (!rc)
 		rc = decide(&room->head, c, actor, &env, &d, &e);
 	if (rc == DECIDE_HISTORY) {

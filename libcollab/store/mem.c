@@ -17,8 +17,8 @@ struct snapshot {
 };
 
 struct session {
-	struct store_session row; /* its summary is owned */
-	struct store_record *records;
+	struct store_session row;     /* its summary is owned */
+	struct store_record *records; /* the first has seq row.floor + 1 */
 	size_t records_cap;
 	struct snapshot *snapshots; /* by seq */
 	size_t snapshots_len, snapshots_cap;
@@ -80,11 +80,16 @@ static struct session *active_of(struct mem *m, const char *report_id)
 	return NULL;
 }
 
+static size_t records_count(const struct session *s)
+{
+	return (size_t)(s->row.seq - s->row.floor);
+}
+
 static void session_free(struct session *s)
 {
 	if (!s)
 		return;
-	for (int64_t i = 0; i < s->row.seq; i++)
+	for (size_t i = 0; i < records_count(s); i++)
 		free((char *)s->records[i].bytes);
 	for (size_t i = 0; i < s->snapshots_len; i++)
 		free(s->snapshots[i].bytes);
@@ -100,7 +105,7 @@ static void session_free(struct session *s)
 static int records_add(struct session *s, const struct store_request *r)
 {
 	void *v = s->records;
-	size_t len = (size_t)s->row.seq;
+	size_t len = records_count(s);
 
 	if (reserve(&v, &s->records_cap, len, r->records_len, sizeof *s->records))
 		return ERR_NOMEM;
@@ -132,6 +137,9 @@ static void committed(struct mem *m, const struct store_request *r)
 	store_bucket_add(m->stats.commit_us, 0);
 }
 
+static int snapshot_insert(struct mem *m, struct session *s, int64_t seq,
+                           const struct store_request *r);
+
 static struct session *session_new(struct mem *m, const struct store_request *r)
 {
 	struct session *s = calloc(1, sizeof *s);
@@ -140,10 +148,11 @@ static struct session *session_new(struct mem *m, const struct store_request *r)
 	if (!s)
 		return NULL;
 	s->row = *r->row;
-	s->row.seq = 0;
+	s->row.seq = r->row->floor;
 	s->row.key = (int64_t)m->sessions_len + 1;
 	s->row.summary = copy(r->row->summary, strlen(r->row->summary));
 	if (!s->row.summary || records_add(s, r) ||
+	    (r->bytes && snapshot_insert(m, s, r->row->floor, r)) ||
 	    reserve(&v, &m->sessions_cap, m->sessions_len, 1, sizeof *m->sessions))
 		goto fail;
 	m->sessions = v;
@@ -237,11 +246,13 @@ static void snapshots_thin(struct mem *m, struct session *s, int64_t seq)
 
 	store_snapshot_span(seq, &low, &high);
 	for (size_t i = s->snapshots_len; i-- > 1;)
-		if (s->snapshots[i].seq <= high && s->snapshots[i - 1].seq > low)
+		if (s->snapshots[i].seq <= high && s->snapshots[i - 1].seq > low &&
+		    s->snapshots[i - 1].seq != s->row.floor)
 			snapshot_remove(m, s, i - 1);
 }
 
-static int snapshot_insert(struct mem *m, struct session *s, const struct store_request *r)
+static int snapshot_insert(struct mem *m, struct session *s, int64_t seq,
+                           const struct store_request *r)
 {
 	char *bytes = copy(r->bytes, r->len);
 	void *v = s->snapshots;
@@ -252,16 +263,16 @@ static int snapshot_insert(struct mem *m, struct session *s, const struct store_
 		return ERR_NOMEM;
 	}
 	s->snapshots = v;
-	while (i > 0 && s->snapshots[i - 1].seq >= r->seq)
+	while (i > 0 && s->snapshots[i - 1].seq >= seq)
 		i--;
-	if (i < s->snapshots_len && s->snapshots[i].seq == r->seq)
+	if (i < s->snapshots_len && s->snapshots[i].seq == seq)
 		snapshot_remove(m, s, i);
 	memmove(s->snapshots + i + 1, s->snapshots + i,
 	        (s->snapshots_len - i) * sizeof *s->snapshots);
-	s->snapshots[i] = (struct snapshot){r->seq, bytes, r->len};
+	s->snapshots[i] = (struct snapshot){seq, bytes, r->len};
 	s->snapshots_len++;
 	m->stats.bytes += (int64_t)r->len;
-	snapshots_thin(m, s, r->seq);
+	snapshots_thin(m, s, seq);
 	return 0;
 }
 
@@ -282,7 +293,7 @@ static void snapshot_put(struct mem *m, struct store_request *r)
 	}
 	if (r->text)
 		summary = copy(r->text, strlen(r->text));
-	if ((r->text && !summary) || snapshot_insert(m, s, r)) {
+	if ((r->text && !summary) || snapshot_insert(m, s, r->seq, r)) {
 		free(summary);
 		store_request_fail(r, ERR_NOMEM, "out of memory");
 		return;
@@ -302,11 +313,11 @@ static void snapshot_put(struct mem *m, struct store_request *r)
 static void read_records(struct mem *m, struct store_request *r)
 {
 	struct session *s = session_of(m, r->key);
-	int64_t seq = r->seq < 0 ? 0 : r->seq;
+	int64_t seq = s && r->seq < s->row.floor ? s->row.floor : r->seq;
 	size_t bytes = 0;
 
 	for (; s && seq < s->row.seq; seq++) {
-		const struct store_record *record = &s->records[seq];
+		const struct store_record *record = &s->records[seq - s->row.floor];
 
 		bytes += record->len;
 		if (r->reply.records_len == r->limit ||
@@ -324,7 +335,7 @@ static void seek(struct mem *m, struct store_request *r)
 	struct session *s = session_of(m, r->key);
 	int64_t seq = s ? s->row.seq : 0;
 
-	while (seq > 0 && s->records[seq - 1].time_ms >= r->time_ms)
+	while (s && seq > s->row.floor && s->records[seq - s->row.floor - 1].time_ms >= r->time_ms)
 		seq--;
 	r->reply.seq = seq;
 }

@@ -67,22 +67,27 @@ static char *put_records(struct store_request *r, char *at, const struct store_a
 }
 
 int store_request_create(struct store *s, const struct store_session *row,
-                         const struct store_append *first, store_fn *fn, void *arg)
+                         const struct store_append *first, const char *base, size_t base_len,
+                         store_fn *fn, void *arg)
 {
 	const char *summary = row->summary ? row->summary : "{}";
-	size_t extra = sizeof *row + records_bytes(first) + strlen(summary) + 1;
+	size_t extra = sizeof *row + records_bytes(first) + strlen(summary) + 1 + base_len + 1;
 	struct store_request *r = request_new(STORE_REQUEST_CREATE, extra, fn, arg);
 	char *at = NULL;
 
 	if (!r)
 		return ERR_NOMEM;
-	assert(first->seq_expected == 0);
+	assert(first->seq_expected == (base ? row->floor : 0));
 	r->row = (struct store_session *)(void *)(r + 1);
 	*r->row = *row;
 	at = put_records(r, (char *)(r->row + 1), first);
 	r->row->summary = put_bytes(&at, summary, strlen(summary));
-	r->row->floor = 0;
-	r->row->seq = (int64_t)first->records_len;
+	if (base) {
+		r->bytes = put_bytes(&at, base, base_len);
+		r->len = base_len;
+	}
+	r->row->floor = first->seq_expected;
+	r->row->seq = first->seq_expected + (int64_t)first->records_len;
 	r->row->updated_ms = row->created_ms;
 	if (first->records_len)
 		r->row->updated_ms = first->records[first->records_len - 1].time_ms;

@@ -42,7 +42,7 @@ struct store_request {
 	struct store_session *row;    /* create */
 	struct store_record *records; /* append, create */
 	size_t records_len;
-	const char *bytes; /* snapshot_put */
+	const char *bytes; /* snapshot_put; create: the base, or NULL */
 	size_t len;
 	const char *text; /* find: the id; list: the report; snapshot_put: the summary */
 	int64_t failures; /* for a backend that counts its failed commits */
@@ -64,7 +64,8 @@ struct store_base {
 };
 
 int store_request_create(struct store *s, const struct store_session *row,
-                         const struct store_append *first, store_fn *fn, void *arg);
+                         const struct store_append *first, const char *base, size_t base_len,
+                         store_fn *fn, void *arg);
 int store_request_append(struct store *s, const struct store_append *a, store_fn *fn, void *arg);
 int store_request_read(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
                        size_t bytes_max, store_fn *fn, void *arg);

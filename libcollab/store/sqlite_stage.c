@@ -29,7 +29,8 @@ enum write_stmt {
 
 #define THIN                                                                                       \
 	"DELETE FROM snapshots WHERE session = ?1 AND seq > ?2 AND seq <"                          \
-	" (SELECT max(seq) FROM snapshots WHERE session = ?1 AND seq <= ?3)"
+	" (SELECT max(seq) FROM snapshots WHERE session = ?1 AND seq <= ?3)"                       \
+	" AND seq <> (SELECT floor FROM sessions WHERE key = ?1)"
 
 static const char *const statements[W_LEN] = {
 	[W_BEGIN] = "BEGIN IMMEDIATE",
@@ -42,7 +43,7 @@ static const char *const statements[W_LEN] = {
 	[W_SUMMARY] = "UPDATE sessions SET summary = ?1 WHERE key = ?2",
 	[W_CREATE] =
 		"INSERT INTO sessions (session_id, report_id, is_active, seq, floor, created_ms,"
-		" updated_ms, due_ms, summary) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8)"
+		" updated_ms, due_ms, summary) VALUES (?1, ?2, ?3, ?4, ?9, ?5, ?6, ?7, ?8)"
 		" RETURNING key",
 	[W_BY_ID] = "SELECT " DB_SESSION " FROM sessions WHERE session_id = ?1",
 	[W_ACTIVE_OF_REPORT] = "SELECT " DB_SESSION " FROM sessions WHERE report_id = ?1"
@@ -214,6 +215,17 @@ static int stage_records(struct writer *w, int64_t key, const struct store_reque
 	return rc;
 }
 
+/* The request's bytes as the snapshot of seq. */
+static int put_snapshot(struct writer *w, int64_t key, int64_t seq, const struct store_request *r)
+{
+	struct db_call c = db_begin(&w->db, W_SNAPSHOT);
+
+	db_put_int(&c, key);
+	db_put_int(&c, seq);
+	db_put_text(&c, r->bytes, r->len);
+	return db_run(&c);
+}
+
 static int stage_row(struct writer *w, const struct store_session *row, int64_t *key)
 {
 	struct db_call c = db_begin(&w->db, W_CREATE);
@@ -227,6 +239,7 @@ static int stage_row(struct writer *w, const struct store_session *row, int64_t 
 	db_put_int(&c, row->updated_ms);
 	db_put_due(&c, row->due_ms);
 	db_put_text(&c, row->summary, strlen(row->summary));
+	db_put_int(&c, row->floor);
 	rc = db_step(&c);
 	if (rc == 1) {
 		*key = db_get_int(&c, 0);
@@ -256,6 +269,8 @@ static int stage_create(struct writer *w, struct store_request *r)
 	rc = stage_row(w, r->row, &key);
 	if (!rc)
 		rc = stage_records(w, key, r);
+	if (!rc && r->bytes)
+		rc = put_snapshot(w, key, r->row->floor, r);
 	w->created++;
 	w->activated += r->row->active;
 	r->reply.sessions[0].key = key;
@@ -345,11 +360,7 @@ static int stage_snapshot(struct writer *w, struct store_request *r)
 			                   (long long)r->seq, (long long)h->seq);
 		return 0;
 	}
-	c = db_begin(&w->db, W_SNAPSHOT);
-	db_put_int(&c, h->key);
-	db_put_int(&c, r->seq);
-	db_put_text(&c, r->bytes, r->len);
-	rc = db_run(&c);
+	rc = put_snapshot(w, h->key, r->seq, r);
 	if (!rc) {
 		store_snapshot_span(r->seq, &low, &high);
 		c = db_begin(&w->db, W_THIN);

@@ -119,7 +119,8 @@ struct store_ops {
 	void (*free)(struct store *s);
 	void (*poll)(struct store *s);
 	int (*create)(struct store *s, const struct store_session *row,
-	              const struct store_append *first, store_fn *fn, void *arg);
+	              const struct store_append *first, const char *base, size_t base_len,
+	              store_fn *fn, void *arg);
 	int (*append)(struct store *s, const struct store_append *a, store_fn *fn, void *arg);
 	int (*read)(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
 	            size_t bytes_max, store_fn *fn, void *arg);
@@ -162,7 +163,18 @@ static inline void store_poll(struct store *s)
 static inline int store_create(struct store *s, const struct store_session *row,
                                const struct store_append *first, store_fn *fn, void *arg)
 {
-	return s->ops->create(s, row, first, fn, arg);
+	return s->ops->create(s, row, first, NULL, 0, fn, arg);
+}
+
+/*
+ * The same for a log that was compacted: it begins after row->floor (first->seq_expected), and base
+ * is the state there, a snapshot that stays as long as the floor does.
+ */
+static inline int store_create_from(struct store *s, const struct store_session *row,
+                                    const struct store_append *first, const char *base,
+                                    size_t base_len, store_fn *fn, void *arg)
+{
+	return s->ops->create(s, row, first, base, base_len, fn, arg);
 }
 
 /*
@@ -198,9 +210,10 @@ static inline int store_seek(struct store *s, int64_t key, int64_t time_ms, stor
 /*
  * Keep a snapshot of the state after record seq, and set the directory's summary and due_ms (either
  * may be left: NULL, STORE_KEEP).  Some older snapshots are kept too, so that the past stays cheap
- * (at least the newest one at or below each 10,000th seq); others are dropped.  One of the same seq
- * is replaced.  ERR_CAS: the log's end (counting what is queued before) is below seq, so what the
- * snapshot holds was lost.  ERR_NO_SESSION, ERR_STORE_UNAVAILABLE as with append.
+ * (at least the newest one at or below each 10,000th seq, and that at the floor); others are
+ * dropped.  One of the same seq is replaced.  ERR_CAS: the log's end (counting what is queued
+ * before) is below seq, so what the snapshot holds was lost.  ERR_NO_SESSION, ERR_STORE_UNAVAILABLE
+ * as with append.
  */
 static inline int store_snapshot_put(struct store *s, int64_t key, int64_t seq, const char *bytes,
                                      size_t len, const char *summary, int64_t due_ms, store_fn *fn,

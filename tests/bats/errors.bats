@@ -885,7 +885,8 @@ declare -gA elsewhere=(
 	[out_of_memory]="unit/test_decide_nomem.c: every allocation of a decision fails"
 	[bad_config]="in admin.bats, where a daemon reads its configuration again"
 	[unsupported]="the hub alone says it, without a process around it: nothing on the wire"
-	[session_exists]="comes with the import of sessions"
+	[bad_log]="bats/import.bats: all that is wrong with a log"
+	[session_exists]="bats/import.bats: an import of what is here"
 )
 
 @test "every code of the table that can be on the wire is provoked above" {
