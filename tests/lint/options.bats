@@ -69,6 +69,17 @@ options_in_page() {
 	done
 }
 
+@test "--help shows every verb" {
+	for tool in "${TOOLS[@]}"; do
+		for verb in $(verbs_of "$tool" || true); do
+			"$BUILD/$tool" --help | grep -Eq -e "(^| )$verb( |,|\$)" || {
+				echo "$tool --help does not show $verb"
+				return 1
+			}
+		done
+	done
+}
+
 @test "a verb's --help shows what the verb takes, and it takes that" {
 	for tool in "${TOOLS[@]}"; do
 		verbs=$(verbs_of "$tool" || true)
