@@ -337,7 +337,9 @@ int collab_fds(struct collab *c, struct pollfd *fds, int max)
 
 int collab_timeout(struct collab *c)
 {
-	int64_t now = now_ms(), wait = c->live.retry_ms - now, left = give_up_ms(c) - now;
+	int64_t now = now_ms(), left = give_up_ms(c) - now;
+	/* A time to connect that has passed is now, not never. */
+	int64_t wait = c->live.retry_ms > now ? c->live.retry_ms - now : 0;
 
 	if (c->closed)
 		return c->told ? -1 : 0;
