@@ -239,9 +239,13 @@ int collab_refresh(struct collab *c, const char *token, struct collab_err *e);
 struct collab_text;
 
 /*
- * A local copy of one section in a session with strategy merge, over a connection opened with
- * `delta` and a full state.  Feed every message of the connection to collab_text_feed; edit with
- * collab_text_set; the copy shows own edits at once and converges with everybody's.
+ * A local copy of one section, over a connection opened with `delta` and a full state.  Feed every
+ * message of the connection to collab_text_feed; edit with collab_text_set, and in no other way on
+ * this connection; the copy shows own edits at once and converges with everybody's.
+ *
+ * What the server refuses for good, or makes a conflict (strategy manual), goes from the copy
+ * again. What it refuses for now, the section being locked say, stays and is sent again with a
+ * later message or edit: when the section is unlocked, else after a second at the earliest.
  */
 int collab_text_new(struct collab_text **out, struct collab *c, const char *section_id,
                     struct collab_err *e);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include "base/ids.h"
 #include "base/utf8.h"
@@ -11,14 +12,23 @@
 #include "proto/json_out.h"
 #include "proto/op_json.h"
 
-enum { TEXT_BYTES_MAX = 64 << 20 };
+enum { TEXT_BYTES_MAX = 64 << 20, HOLD_MS = 1000 };
 
 struct collab_text {
 	struct collab *conn;
 	char section_id[NAME_LEN_MAX + 1];
 	struct otclient ot;
-	bool known; /* a state came: the text counts */
+	bool known;      /* a state came: the text counts */
+	int64_t hold_ms; /* refused for now: nothing is sent before this time */
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec ts = {0};
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* every Linux has it */
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 int collab_text_new(struct collab_text **out, struct collab *c, const char *section_id,
                     struct collab_err *e)
@@ -70,8 +80,9 @@ static int send_waiting(struct collab_text *t, struct collab_err *e)
 	struct buf out;
 	int rc;
 
-	if (!t->known || t->ot.flying)
+	if (!t->known || t->ot.flying || (t->hold_ms && now_ms() < t->hold_ms))
 		return 0;
+	t->hold_ms = 0;
 	if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 		return client_fail(e, ERR_INTERNAL, "no randomness");
 	uuid_format(random, ref);
@@ -151,6 +162,8 @@ static int on_event(struct collab_text *t, const json_t *o, int64_t seq, struct 
 	if (section && type && strcmp(section, t->section_id) == 0) {
 		if (strcmp(type, "section_deleted") == 0)
 			text = "";
+		else if (strcmp(type, "section_unlocked") == 0)
+			t->hold_ms = 0;
 		else if (changes)
 			rc = read_changes(changes, &delta, &text, &len);
 	}
@@ -168,6 +181,7 @@ static int on_ack(struct collab_text *t, const json_t *o, const struct collab_me
                   struct op *out)
 {
 	const json_t *changes = json_object_get(o, "changes");
+	bool conflict = json_object_get(o, "conflict_id") != NULL;
 	const char *text = NULL;
 	size_t len = 0;
 	struct op delta;
@@ -178,12 +192,14 @@ static int on_ack(struct collab_text *t, const json_t *o, const struct collab_me
 			otclient_seen(&t->ot, m->seq);
 		return 0;
 	}
+	/* What became a conflict did nothing to the text: an operation that does nothing. */
 	op_init(&delta, TEXT_BYTES_MAX);
-	if (changes)
+	if (changes && !conflict)
 		rc = read_changes(changes, &delta, &text, &len);
 	if (!rc)
 		rc = otclient_ack(&t->ot, m->ref, m->seq,
-		                  json_object_get(changes, "delta") ? &delta : NULL, out);
+		                  conflict || json_object_get(changes, "delta") ? &delta : NULL,
+		                  out);
 	op_release(&delta);
 	return rc;
 }
@@ -192,9 +208,12 @@ static int on_error(struct collab_text *t, const struct collab_message *m, struc
 {
 	if (!t->ot.flying || strcmp(t->ot.ref, m->ref) != 0)
 		return 0;
-	/* For now: it goes with the next. For good: the text is the server's again. */
-	if (err_row(m->code)->retryable)
+	/* For now: it goes with the next, but not over and over. For good: the text is the server's
+	 * again. */
+	if (err_row(m->code)->retryable) {
+		t->hold_ms = now_ms() + HOLD_MS;
 		return otclient_unsend(&t->ot);
+	}
 	return otclient_discard(&t->ot, out);
 }
 
@@ -206,6 +225,8 @@ int collab_text_feed(struct collab_text *t, const struct collab_message *m, stru
 	int rc = 0;
 
 	op_init(&out, TEXT_BYTES_MAX);
+	if (m->kind == COLLAB_STATE || m->kind == COLLAB_SYNCED)
+		t->hold_ms = 0;
 	if (m->kind == COLLAB_STATE)
 		rc = on_state(t, o, m->seq, &out);
 	else if (t->known && m->kind == COLLAB_EVENT)

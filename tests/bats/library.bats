@@ -49,6 +49,78 @@ compile() {
 	done
 }
 
+# mirror NAME: a copy of the section intro by collab_text; its lines by mirror_line.
+mirror() {
+	mkfifo "$DIR/$1.in" "$DIR/$1.out"
+	PMR_SOCKET=$SOCKET "$DIR/mirror" "$REPORT" intro <"$DIR/$1.in" >"$DIR/$1.out" 2>>"$DIR/log" 3>&- &
+	MIRROR=$!
+	exec 8>"$DIR/$1.in" 9<"$DIR/$1.out"
+}
+
+# mirror_until LINE: read on until the copy says this; what came meanwhile to HEARD.
+mirror_until() {
+	local line
+	HEARD=
+	while :; do
+		read -r -t "$PATIENCE" -u 9 line || fail_with "waiting for $1; came:$HEARD" || return 1
+		# shellcheck disable=SC2053 # a pattern
+		[[ $line != $1 ]] || return 0
+		HEARD+=$'\n'$line
+	done
+}
+
+@test "a text that becomes a conflict goes from its author's copy, and all copies are the same" {
+	compile mirror "$REPO/tests/data/mirror.c"
+	start '{"conflict_resolution_strategy":"manual","participants":[{"user_id":"eddy","role":"editor"}],"sections":{"intro":{"content":"one two"}}}'
+	mirror copy
+	mirror_until '1 +([0-9]) one two'
+	# Both change it at once: what eddy does has not been read when the copy is changed.
+	api GET sections/intro olga
+	field version
+	echo deaf >&8
+	mirror_until "1 $VALUE one two"
+	api PUT sections/intro eddy '{"if_version":'"$VALUE"',"changes":{"content":"one two three"}}'
+	want 200
+	echo '=mine one two' >&8
+	mirror_until "0 $VALUE mine one two"
+	mirror_until '1 +([0-9]) one two three'
+	api GET conflicts olga
+	[ "$(json '.conflicts[0].proposed_content')" = 'mine one two' ]
+	# It goes on from there.
+	echo '=the end' >&8
+	mirror_until '1 +([0-9]) the end'
+	api GET sections/intro olga
+	want 200 '"content":"the end"'
+	exec 8>&-
+	wait "$MIRROR"
+}
+
+@test "a text that is refused for now is kept, not sent over and over, and sent when it may be" {
+	compile mirror "$REPO/tests/data/mirror.c"
+	start '{"conflict_resolution_strategy":"merge","participants":[{"user_id":"eddy","role":"editor"}],"sections":{"intro":{"content":"one"}}}'
+	mirror copy
+	mirror_until '1 +([0-9]) one'
+	api PUT sections/intro/lock eddy '{}'
+	want 200 '"fence":1'
+	echo '=one two' >&8
+	mirror_until 'error 75'
+	# Others' messages come, but it is the unlocking that it waits for.
+	api GET sections/intro olga
+	field version
+	api PUT sections/intro eddy '{"if_version":'"$VALUE"',"fence":1,"changes":{"content":"zero one"}}'
+	want 200
+	mirror_until '0 +([0-9]) zero one two'
+	[[ $HEARD != *error* ]]
+	api DELETE sections/intro/lock eddy '{"fence":1}'
+	want 200
+	mirror_until '1 +([0-9]) zero one two'
+	[[ $HEARD != *error* ]]
+	api GET sections/intro olga
+	want 200 '"content":"zero one two"'
+	exec 8>&-
+	wait "$MIRROR"
+}
+
 @test "the example of libcollab(3) answers whom it is asked by, across a restart of the server" {
 	local bot
 	# From the manual as it stands: what is between .Bd and .Ed, its \\e undone.
