@@ -202,8 +202,9 @@ enum { CHUNKS = 4 };
 struct person {
 	char *user_id, *name;
 	int conns;              /* not counting watchers */
+	int lost;               /* connections that broke, and may be back within the grace */
 	int64_t lease_until_ms; /* mono; PUT presence; 0: none */
-	int64_t grace_until_ms; /* mono; lost, not yet offline; 0: none */
+	int64_t grace_until_ms; /* mono; of the last one lost; 0: none */
 	const char *reason;     /* of the user_offline that may come */
 	/* the latest cursor */
 	char *section_id; /* NULL: none */

@@ -121,7 +121,9 @@ void person_conn_opened(struct room *room, struct conn *c)
 		return;
 	}
 	p->conns++;
-	p->grace_until_ms = 0;
+	/* One that was lost is back; another one may still be missing. */
+	if (p->lost > 0 && --p->lost == 0)
+		p->grace_until_ms = 0;
 	room_presence(room);
 }
 
@@ -157,17 +159,23 @@ void person_conn_closed(struct room *room, struct conn *c, bool clean)
 {
 	struct person *p = map_get(&room->people, c->who.user_id);
 	const struct member *m = session_member(&room->head, c->who.user_id);
+	int64_t now = hub_mono(room->hub);
 
 	lose_locks(room, c);
 	if (!p)
 		return;
-	if (--p->conns == 0) {
-		p->reason = clean ? "left" : "lost";
-		if (!clean && m)
-			p->grace_until_ms =
-				hub_mono(room->hub) + room->hub->conf->grace_seconds * 1000;
-		room_presence(room);
+	p->conns--;
+	if (p->grace_until_ms <= now)
+		p->lost = 0;
+	/* A clean leave shows at once, unless another connection broke that may be back. */
+	if (!clean && m) {
+		p->lost++;
+		p->grace_until_ms = now + room->hub->conf->grace_seconds * 1000;
 	}
+	if (p->lease_until_ms <= now)
+		p->reason = p->lost > 0 || !clean ? "lost" : "left";
+	if (p->conns == 0)
+		room_presence(room);
 	room_poke(room);
 }
 
@@ -274,6 +282,8 @@ int64_t room_presence_tick(struct room *room, int64_t now)
 		int64_t until = p->grace_until_ms > p->lease_until_ms ? p->grace_until_ms
 		                                                      : p->lease_until_ms;
 
+		if (p->lost > 0 && p->grace_until_ms <= now)
+			p->lost = 0;
 		if (until > now) {
 			wait = until - now < wait ? until - now : wait;
 			continue;
