@@ -308,6 +308,89 @@ static void snapshot_put(struct mem *m, struct store_request *r)
 	committed(m, r);
 }
 
+/* ---- rewriting ---- */
+
+/* Check, and copy what is to be replaced; then nothing can fail any more.  NULL: it did. */
+static char **rewrite_copies(struct session *s, struct store_request *r)
+{
+	char **copies = calloc(r->replaced_len + 1, sizeof *copies);
+	bool fine = copies != NULL;
+
+	if (r->floor < s->row.floor || r->floor > s->row.seq)
+		store_request_fail(r, ERR_CORRUPT, "the floor is no seq of this log");
+	for (size_t i = 0; fine && !r->reply.rc && i < r->replaced_len; i++) {
+		if (r->replaced[i].seq <= s->row.floor || r->replaced[i].seq > s->row.seq)
+			store_request_fail(r, ERR_CORRUPT, "record %lld is missing",
+			                   (long long)r->replaced[i].seq);
+		else
+			copies[i] = copy(r->replaced[i].bytes, r->replaced[i].len);
+		fine = copies[i] != NULL;
+	}
+	if (!fine && !r->reply.rc)
+		store_request_fail(r, ERR_NOMEM, "out of memory");
+	if (!r->reply.rc)
+		return copies;
+	for (size_t i = 0; copies && i < r->replaced_len; i++)
+		free(copies[i]);
+	free(copies);
+	return NULL;
+}
+
+static void move_floor(struct mem *m, struct session *s, int64_t floor)
+{
+	size_t gone = (size_t)(floor - s->row.floor);
+
+	for (size_t i = 0; i < gone; i++) {
+		m->stats.bytes -= (int64_t)s->records[i].len;
+		free((char *)s->records[i].bytes);
+	}
+	memmove(s->records, s->records + gone, (records_count(s) - gone) * sizeof *s->records);
+	s->row.floor = floor;
+}
+
+static void rewrite(struct mem *m, struct store_request *r)
+{
+	struct session *s = session_of(m, r->key);
+	int64_t old_floor = s ? s->row.floor : 0;
+	char **copies = NULL;
+
+	if (!s || r->seq != s->row.seq) {
+		append(m, r); /* which refuses it */
+		return;
+	}
+	copies = rewrite_copies(s, r);
+	if (!copies)
+		return;
+	append(m, r);
+	for (size_t i = 0; i < r->replaced_len; i++) {
+		struct store_record *old = &s->records[r->replaced[i].seq - s->row.floor - 1];
+
+		if (r->reply.rc) {
+			free(copies[i]);
+			continue;
+		}
+		m->stats.bytes += (int64_t)r->replaced[i].len - (int64_t)old->len;
+		free((char *)old->bytes);
+		old->bytes = copies[i];
+		old->len = r->replaced[i].len;
+	}
+	free(copies);
+	if (r->reply.rc)
+		return;
+	move_floor(m, s, r->floor);
+	for (size_t i = s->snapshots_len; i-- > 0;)
+		if (r->bytes || s->snapshots[i].seq != old_floor)
+			snapshot_remove(m, s, i);
+	if (r->bytes && snapshot_insert(m, s, s->row.floor, r))
+		abort(); /* for tests alone: half of a transaction is not shown to anyone */
+}
+
+static void scrub(struct mem *m, struct store_request *r)
+{
+	(void)m; /* there are no files */
+	(void)r;
+}
+
 /* ---- reading ---- */
 
 static void read_records(struct mem *m, struct store_request *r)
@@ -463,7 +546,8 @@ out:
 /* Is r the append that is to fail?  Then those queued behind it for its session fail with it. */
 static bool fails(struct mem *m, struct store_request *r)
 {
-	bool adds = r->kind == STORE_REQUEST_APPEND || r->kind == STORE_REQUEST_CREATE;
+	bool adds = r->kind == STORE_REQUEST_APPEND || r->kind == STORE_REQUEST_CREATE ||
+	            r->kind == STORE_REQUEST_REWRITE;
 
 	if (!adds || m->faults.fail_append == 0 || --m->faults.fail_append > 0)
 		return false;
@@ -482,6 +566,8 @@ static void execute(struct mem *m, struct store_request *r)
 		[STORE_REQUEST_CREATE] = create,
 		[STORE_REQUEST_APPEND] = append,
 		[STORE_REQUEST_SNAPSHOT_PUT] = snapshot_put,
+		[STORE_REQUEST_REWRITE] = rewrite,
+		[STORE_REQUEST_SCRUB] = scrub,
 		[STORE_REQUEST_READ] = read_records,
 		[STORE_REQUEST_SEEK] = seek,
 		[STORE_REQUEST_SNAPSHOT_GET] = snapshot_get,

@@ -108,6 +108,45 @@ int store_request_append(struct store *s, const struct store_append *a, store_fn
 	return submit(s, r);
 }
 
+int store_request_rewrite(struct store *s, const struct store_rewrite *w, store_fn *fn, void *arg)
+{
+	struct store_append replaced = {.records = w->records, .records_len = w->records_len};
+	size_t extra = records_bytes(&w->append) + records_bytes(&replaced) +
+	               _Alignof(struct store_record) + w->base_len + 1;
+	struct store_request *r = request_new(STORE_REQUEST_REWRITE, extra, fn, arg);
+	char *at = NULL;
+
+	if (!r)
+		return ERR_NOMEM;
+	r->key = w->append.key;
+	r->seq = w->append.seq_expected;
+	r->due_ms = w->append.due_ms;
+	r->active = w->append.active;
+	r->floor = w->floor;
+	at = (char *)(r + 1);
+	/* The records themselves come first, so that they are aligned. */
+	r->replaced = (struct store_record *)(void *)at;
+	r->replaced_len = w->records_len;
+	at += w->records_len * sizeof *r->replaced;
+	at = put_records(r, at, &w->append);
+	for (size_t i = 0; i < w->records_len; i++) {
+		r->replaced[i] = w->records[i];
+		r->replaced[i].bytes = put_bytes(&at, w->records[i].bytes, w->records[i].len);
+	}
+	if (w->base) {
+		r->bytes = put_bytes(&at, w->base, w->base_len);
+		r->len = w->base_len;
+	}
+	return submit(s, r);
+}
+
+int store_request_scrub(struct store *s, store_fn *fn, void *arg)
+{
+	struct store_request *r = request_new(STORE_REQUEST_SCRUB, 0, fn, arg);
+
+	return r ? submit(s, r) : ERR_NOMEM;
+}
+
 int store_request_read(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
                        size_t bytes_max, store_fn *fn, void *arg)
 {

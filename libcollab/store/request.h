@@ -16,6 +16,8 @@ enum store_request_kind {
 	STORE_REQUEST_CREATE,
 	STORE_REQUEST_APPEND,
 	STORE_REQUEST_SNAPSHOT_PUT,
+	STORE_REQUEST_REWRITE,
+	STORE_REQUEST_SCRUB,
 	STORE_REQUEST_READ, /* this and what follows only read */
 	STORE_REQUEST_SEEK,
 	STORE_REQUEST_SNAPSHOT_GET,
@@ -42,7 +44,10 @@ struct store_request {
 	struct store_session *row;    /* create */
 	struct store_record *records; /* append, create */
 	size_t records_len;
-	const char *bytes; /* snapshot_put; create: the base, or NULL */
+	struct store_record *replaced; /* rewrite */
+	size_t replaced_len;
+	int64_t floor;     /* rewrite */
+	const char *bytes; /* snapshot_put; create, rewrite: the base, or NULL */
 	size_t len;
 	const char *text; /* find: the id; list: the report; snapshot_put: the summary */
 	int64_t failures; /* for a backend that counts its failed commits */
@@ -67,6 +72,8 @@ int store_request_create(struct store *s, const struct store_session *row,
                          const struct store_append *first, const char *base, size_t base_len,
                          store_fn *fn, void *arg);
 int store_request_append(struct store *s, const struct store_append *a, store_fn *fn, void *arg);
+int store_request_rewrite(struct store *s, const struct store_rewrite *w, store_fn *fn, void *arg);
+int store_request_scrub(struct store *s, store_fn *fn, void *arg);
 int store_request_read(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
                        size_t bytes_max, store_fn *fn, void *arg);
 int store_request_seek(struct store *s, int64_t key, int64_t time_ms, store_fn *fn, void *arg);
@@ -81,6 +88,7 @@ int store_request_due(struct store *s, int64_t before_ms, size_t limit, store_fn
 
 #define STORE_REQUEST_OPS                                                                          \
 	.create = store_request_create, .append = store_request_append,                            \
+	.rewrite = store_request_rewrite, .scrub = store_request_scrub,                            \
 	.read = store_request_read, .seek = store_request_seek,                                    \
 	.snapshot_put = store_request_snapshot_put, .snapshot_get = store_request_snapshot_get,    \
 	.find = store_request_find, .list = store_request_list, .due = store_request_due

@@ -391,6 +391,8 @@ int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *ar
 		rc = wal_open(s, e);
 	if (!rc)
 		rc = count(s, e);
+	if (!rc && scrub_noted(s))
+		rc = scrub_do(s, e);
 	if (!rc)
 		rc = start_threads(s, e);
 	if (rc)

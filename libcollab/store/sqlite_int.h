@@ -9,6 +9,7 @@
  *	sqlite_read.c    the reader thread
  *	sqlite_audit.c   a store at rest, row by row
  *	sqlite_copy.c    copying a database, and putting a copy in a store's place
+ *	sqlite_scrub.c   taking what was erased out of the files
  *	sqlite_wal.c     the checkpoint thread
  *	sqlite_tail.c    the log's end after a failure: cut what was not committed, keep what was
  *
@@ -198,6 +199,19 @@ int reader_open(struct sqlite_store *s, struct err *e);
 void *reader_main(void *store);
 int wal_open(struct sqlite_store *s, struct err *e);
 void *wal_main(void *store);
+
+/*
+ * Scrubbing (sqlite_scrub.c).  Before the first rewrite of a transaction is committed a file says
+ * that there is something to scrub; it goes when that is done.
+ */
+int scrub_note(struct sqlite_store *s, const struct store_request_list *batch, struct err *e);
+bool scrub_noted(const struct sqlite_store *s);
+
+/* Bring the database into a new form without anything old, and empty the log. */
+int scrub_do(struct sqlite_store *s, struct err *e);
+
+/* Those of a batch that ask for it, once the rest is committed. */
+void scrub_batch(struct sqlite_store *s, struct store_request_list *batch);
 
 /* The writer waits here while a checkpoint must be alone, and tells when it is done. */
 void wal_write_begin(struct sqlite_store *s);

@@ -24,6 +24,11 @@ enum write_stmt {
 	W_ACTIVE_OF_KEY,
 	W_SNAPSHOT,
 	W_THIN,
+	W_FLOOR,
+	W_REPLACE,
+	W_SET_FLOOR,
+	W_FORGET,
+	W_DROP,
 	W_LEN
 };
 
@@ -52,6 +57,11 @@ static const char *const statements[W_LEN] = {
 			    " AND report_id = (SELECT report_id FROM sessions WHERE key = ?1)",
 	[W_SNAPSHOT] = "INSERT OR REPLACE INTO snapshots (session, seq, state) VALUES (?1, ?2, ?3)",
 	[W_THIN] = THIN,
+	[W_FLOOR] = "SELECT floor FROM sessions WHERE key = ?1",
+	[W_REPLACE] = "UPDATE events SET record = ?1 WHERE session = ?2 AND seq = ?3 RETURNING seq",
+	[W_SET_FLOOR] = "UPDATE sessions SET floor = ?1 WHERE key = ?2",
+	[W_FORGET] = "DELETE FROM events WHERE session = ?1 AND seq <= ?2",
+	[W_DROP] = "DELETE FROM snapshots WHERE session = ?1 AND seq <> ?2",
 };
 
 struct head {
@@ -380,6 +390,77 @@ static int stage_snapshot(struct writer *w, struct store_request *r)
 	return rc;
 }
 
+static int replace(struct writer *w, struct store_request *r)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < r->replaced_len; i++) {
+		struct db_call c = db_begin(&w->db, W_REPLACE);
+
+		db_put_text(&c, r->replaced[i].bytes, r->replaced[i].len);
+		db_put_int(&c, r->key);
+		db_put_int(&c, r->replaced[i].seq);
+		rc = db_step(&c) == 1 ? 0 : -1; /* what is not there makes all of it fail */
+		if (!rc)
+			rc = db_step(&c);
+		db_end(&c);
+	}
+	return rc;
+}
+
+static int set_floor(struct writer *w, const struct store_request *r)
+{
+	struct db_call c = db_begin(&w->db, W_SET_FLOOR);
+	int rc;
+
+	db_put_int(&c, r->floor);
+	db_put_int(&c, r->key);
+	rc = db_run(&c);
+	if (rc)
+		return rc;
+	c = db_begin(&w->db, W_FORGET);
+	db_put_int(&c, r->key);
+	db_put_int(&c, r->floor);
+	rc = db_run(&c);
+	if (rc)
+		return rc;
+	c = db_begin(&w->db, W_DROP);
+	db_put_int(&c, r->key);
+	db_put_int(&c, r->floor > 0 ? r->floor : -1);
+	rc = db_run(&c);
+	return rc || !r->bytes ? rc : put_snapshot(w, r->key, r->floor, r);
+}
+
+static int stage_rewrite(struct writer *w, struct store_request *r)
+{
+	struct db_call c = db_begin(&w->db, W_FLOOR);
+	int64_t floor = 0;
+	int rc;
+
+	db_put_int(&c, r->key);
+	rc = db_step(&c);
+	if (rc == 1)
+		floor = db_get_int(&c, 0);
+	db_end(&c);
+	if (rc < 0)
+		return -1;
+	if (rc == 1 && (r->floor < floor || r->floor > r->seq)) {
+		store_request_fail(r, ERR_CORRUPT, "the floor is no seq of this log");
+		return 0;
+	}
+	for (size_t i = 0; rc == 1 && i < r->replaced_len; i++)
+		if (r->replaced[i].seq <= floor || r->replaced[i].seq > r->seq) {
+			store_request_fail(r, ERR_CORRUPT, "record %lld is missing",
+			                   (long long)r->replaced[i].seq);
+			return 0;
+		}
+	rc = stage_append(w, r);
+	if (rc || r->reply.rc)
+		return rc;
+	rc = replace(w, r);
+	return rc ? rc : set_floor(w, r);
+}
+
 int writer_stage(struct writer *w, struct store_request *r)
 {
 	switch (r->kind) {
@@ -387,6 +468,10 @@ int writer_stage(struct writer *w, struct store_request *r)
 		return stage_create(w, r);
 	case STORE_REQUEST_APPEND:
 		return stage_append(w, r);
+	case STORE_REQUEST_REWRITE:
+		return stage_rewrite(w, r);
+	case STORE_REQUEST_SCRUB:
+		return 0; /* behind the transaction */
 	default:
 		return stage_snapshot(w, r);
 	}

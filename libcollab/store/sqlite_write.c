@@ -56,6 +56,9 @@ static int commit(struct sqlite_store *s, struct store_request_list *batch, stru
 
 	if (rc)
 		return rc;
+	rc = scrub_note(s, batch, e);
+	if (rc)
+		return rc;
 	rc = writer_begin(w);
 	for (struct store_request *r = batch->first; !rc && r; r = r->next)
 		rc = writer_stage(w, r);
@@ -119,6 +122,7 @@ static void commit_batch(struct sqlite_store *s, struct store_request_list *batc
 		}
 		if (w->heads_len > HEADS_MAX)
 			writer_forget(w);
+		scrub_batch(s, batch);
 	} else {
 		w->failing = true;
 		w->failures++;

@@ -81,6 +81,16 @@ struct store_append {
 
 #define STORE_KEEP (-1)
 
+/* A change of the log itself. */
+struct store_rewrite {
+	struct store_append append;         /* what tells of it; its records are sealed as ever */
+	const struct store_record *records; /* seq, bytes, len: they take the old ones' place */
+	size_t records_len;
+	int64_t floor;    /* records up to here go; the one that there is changes nothing */
+	const char *base; /* the state at the floor, a snapshot that stays; NULL: as it is */
+	size_t base_len;
+};
+
 /* What list can ask for: .active = STORE_KEEP and a limit ask for everything. */
 struct store_query {
 	int active;            /* 1 active, 0 not, STORE_KEEP either */
@@ -122,6 +132,8 @@ struct store_ops {
 	              const struct store_append *first, const char *base, size_t base_len,
 	              store_fn *fn, void *arg);
 	int (*append)(struct store *s, const struct store_append *a, store_fn *fn, void *arg);
+	int (*rewrite)(struct store *s, const struct store_rewrite *w, store_fn *fn, void *arg);
+	int (*scrub)(struct store *s, store_fn *fn, void *arg);
 	int (*read)(struct store *s, int64_t key, int64_t after_seq, size_t records_max,
 	            size_t bytes_max, store_fn *fn, void *arg);
 	int (*seek)(struct store *s, int64_t key, int64_t time_ms, store_fn *fn, void *arg);
@@ -188,6 +200,27 @@ static inline int store_append(struct store *s, const struct store_append *a, st
                                void *arg)
 {
 	return s->ops->append(s, a, fn, arg);
+}
+
+/*
+ * Append, replace records, move the floor, set the base: all of it in one transaction, or nothing.
+ * Snapshots other than the base are dropped: they hold what was replaced.  As append; ERR_CORRUPT
+ * when a record that is to be replaced is not there, or the floor would fall or leave no record.
+ */
+static inline int store_rewrite(struct store *s, const struct store_rewrite *w, store_fn *fn,
+                                void *arg)
+{
+	return s->ops->rewrite(s, w, fn, arg);
+}
+
+/*
+ * Of what was replaced or removed before this was called, nothing is left in the store's files.
+ * One that was not reached, because of a crash or a full disk, is made up for at the next opening.
+ * ERR_STORE_UNAVAILABLE.
+ */
+static inline int store_scrub(struct store *s, store_fn *fn, void *arg)
+{
+	return s->ops->scrub(s, fn, arg);
 }
 
 /*

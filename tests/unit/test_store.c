@@ -508,6 +508,92 @@ static void test_free_pending(struct fixture *f)
 	is_int(a.calls, 0, "freeing calls nobody");
 }
 
+static int rewrite(struct fixture *f, int64_t key, int64_t expected, int64_t replaced,
+                   int64_t floor, const char *base)
+{
+	struct store_record event = {0, T0 + 1, "told", 4}, with = {replaced, 0, "gone", 4};
+	struct store_rewrite w = {.append = {.key = key,
+	                                     .seq_expected = expected,
+	                                     .records = &event,
+	                                     .records_len = 1,
+	                                     .due_ms = STORE_KEEP,
+	                                     .active = STORE_KEEP},
+	                          .records = &with,
+	                          .records_len = replaced > 0,
+	                          .floor = floor,
+	                          .base = base,
+	                          .base_len = base ? strlen(base) : 0};
+
+	queued(store_rewrite(f->s, &w, take, &f->a));
+	settle(f);
+	return f->a.rc;
+}
+
+/* Append, replace, floor and base: all of it, or nothing. */
+static void test_rewrite(struct fixture *f)
+{
+	int64_t key = create(f, 1, "r1", true), other = create(f, 2, "r2", true);
+
+	append(f, key, 1, 9, T0);
+	append(f, other, 1, 9, T0);
+	snapshot(f, key, 5, "{\"old\":1}");
+	is_int(rewrite(f, key, 9, 3, 0, NULL), ERR_CAS, "not over what came meanwhile");
+	is_int(rewrite(f, key, 10, 11, 0, NULL), ERR_CORRUPT, "nor of a record that is not there");
+	is_int(rewrite(f, 999, 10, 3, 0, NULL), ERR_NO_SESSION, "nor of no session");
+	is_int(rewrite(f, key, 10, 3, 11, "{}"), ERR_CORRUPT, "nor to a floor above the end");
+	is_int(records_of(f, key), 10, "then nothing has changed");
+	is_int(snapshot_at(f, key, INT64_MAX), 5, "nothing at all");
+	is_int(rewrite(f, key, 10, 3, 0, NULL), 0, "replace a record");
+	is_int(f->a.seq, 11, "and append");
+	read_all(f, key, 2);
+	is_str(f->a.records[0].bytes, "gone", "the record is another");
+	is_int(f->a.records[0].len, 4, "as long as it is");
+	is_str(f->a.records[8].bytes, "told", "the last one tells of it");
+	is_int(snapshot_at(f, key, INT64_MAX), 0, "no snapshot is left of what was");
+	is_int(rewrite(f, key, 11, 0, 6, "{\"base\":6}"), 0, "move the floor");
+	is_int(row(f, 1).floor, 6, "it is told");
+	read_all(f, key, 0);
+	ok(f->a.records_len == 6 && f->a.records[0].seq == 7, "the log begins behind it");
+	is_int(snapshot_at(f, key, INT64_MAX), 6, "with the base");
+	is_str(f->a.snapshot, "{\"base\":6}", "as it was given");
+	for (int64_t seq = 7; seq <= 12; seq++)
+		snapshot(f, key, seq, "{}");
+	is_int(snapshot_at(f, key, 6), 6, "which stays when others are thinned");
+	is_int(rewrite(f, key, 12, 6, 6, NULL), ERR_CORRUPT, "below it there is nothing");
+	is_int(rewrite(f, key, 12, 0, 5, "{}"), ERR_CORRUPT, "and it does not fall");
+	is_int(rewrite(f, key, 12, 8, 6, "{\"base\":\"b\"}"), 0, "replace the base too");
+	snapshot_at(f, key, INT64_MAX);
+	is_str(f->a.snapshot, "{\"base\":\"b\"}", "it is another, and the only one");
+	is_int(append(f, key, 13, 1, T0 + 2), 0, "it goes on");
+	queued(store_seek(f->s, key, T0 + 2, take, &f->a));
+	settle(f);
+	is_int(f->a.seq, 13, "times are found");
+	is_int(records_of(f, other), 10, "another session has all of its own");
+	queued(store_scrub(f->s, take, &f->a));
+	settle(f);
+	is_int(f->a.rc, 0, "scrub");
+	read_all(f, key, 0);
+	ok(f->a.records_len == 8 && f->a.records[7].seq == 14, "it takes nothing that is there");
+}
+
+/* A log that begins after a floor, with its base. */
+static void test_create_from(struct fixture *f)
+{
+	struct store_session r = row_of(1, "r1", false);
+	struct store_record record = {0, T0, "first", 5};
+	struct store_append first = {.records = &record, .records_len = 1, .seq_expected = 41};
+
+	r.floor = 41;
+	queued(store_create_from(f->s, &r, &first, "{\"base\":41}", 11, take, &f->a));
+	settle(f);
+	is_int(f->a.rc, 0, "create from a base");
+	ok(f->a.seq == 42 && f->a.sessions[0].floor == 41, "it goes on from there");
+	is_int(snapshot_at(f, f->a.sessions[0].key, INT64_MAX), 41, "the base is its snapshot");
+	is_int(row(f, 1).seq, 42, "its end");
+	read_all(f, f->a.sessions[0].key, 0);
+	ok(f->a.records_len == 1 && f->a.records[0].seq == 42, "its one record");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct fixture *f);
@@ -524,6 +610,8 @@ static const struct {
 	{"due", test_due},
 	{"snapshots", test_snapshots},
 	{"snapshot_thinning", test_snapshot_thinning},
+	{"rewrite", test_rewrite},
+	{"create_from", test_create_from},
 	{"callbacks", test_callbacks},
 	{"pipelining", test_pipelining},
 	{"free_pending", test_free_pending},
