@@ -10,6 +10,9 @@ static const struct tool_option options[] = {
 	{"no-wait", 0, NULL, "do not wait until everybody has left", "drain "},
 	{"warning", 'w', "NAME=N,...", "warn from these values on", "check "},
 	{"critical", 'c', "NAME=N,...", "be critical from these values on", "check "},
+	{"seqs", 0, "SEQ,SEQ-SEQ,...", "erase the text of these events", "erase "},
+	{"floor", 0, "SEQ", "forget the events up to this one", "compact "},
+	{"keep-days", 0, "N", "forget the events that are older", "compact "},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
@@ -154,6 +157,10 @@ static const struct tool_verb verbs[] = {
          drain},
 	{"reload", "", "read configuration and keys again", 0, 0, TOOL_DRY_RUN, reload},
 	{"metrics", "", "print what /metrics says", 0, 0, 0, metrics},
+	{"erase", "", "erase what a user wrote in a session, or events' text", 0, 0,
+         TOOL_USER | TOOL_REPORT | TOOL_SESSION | TOOL_DRY_RUN, admin_erase},
+	{"compact", "", "keep a session's state, and forget old events", 0, 0,
+         TOOL_REPORT | TOOL_SESSION | TOOL_DRY_RUN, admin_compact},
 	{"check", "", "be a probe of Nagios and its like", 0, 0, 0, admin_check},
 	{NULL, NULL, NULL, 0, 0, 0, NULL},
 };

@@ -46,6 +46,8 @@
 	X(CONFLICT, GET, "S/conflicts/{conflict_id}")                                              \
 	X(CONFLICT_RESOLVE, POST, "S/conflicts/{conflict_id}/resolve")                             \
 	X(EVENTS, GET, "S/events")                                                                 \
+	X(ERASE, POST, "S/erase")                                                                  \
+	X(COMPACT, POST, "S/compact")                                                              \
 	X(EXPORT, GET, "S/export")                                                                 \
 	X(PRESENCE, PUT, "S/presence")                                                             \
 	X(SESSIONS, GET, "/api/sessions")                                                          \

@@ -328,6 +328,17 @@ void conn_lost_appends(struct conn *c, int64_t seq)
 	c->own_len = 0;
 }
 
+/* What it was to be sent next is gone: a fresh state, never a gap; a bare stream ends. */
+static void below_floor(struct conn *c)
+{
+	if (c->framing != FRAMING_WS) {
+		conn_close_after(c, c->sent, 1013, "the log was compacted");
+		return;
+	}
+	c->sent = c->room->head.seq;
+	conn_state(c, false, "compacted");
+}
+
 void conn_resync(struct conn *c)
 {
 	if (c->state_wanted) {
@@ -338,6 +349,8 @@ void conn_resync(struct conn *c)
 		c->synced_wanted = false;
 		conn_mark(c, REPLY_SYNCED, "synced", NULL, c->room->head.seq, c->room->head.hash);
 	}
+	if (c->sent < c->room->floor)
+		below_floor(c);
 	if (c->blocked)
 		conn_unblock(c);
 	conn_want(c);

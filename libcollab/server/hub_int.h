@@ -226,7 +226,9 @@ struct room {
 	struct hub *hub;
 	enum room_state state;
 	int64_t key;
-	int64_t floor; /* the stored log begins after this seq */
+	int64_t floor;      /* the stored log begins after this seq */
+	int64_t generation; /* grows when the log is rewritten */
+	bool reads_stale;   /* reads that are outstanding may bring what was rewritten meanwhile */
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
 	struct session head;         /* with everything decided */
@@ -538,6 +540,7 @@ struct exchange {
 	int64_t started_ms;
 	void (*absent)(struct exchange *x); /* there is no such session; NULL: ERR_NO_SESSION */
 	void *more;                         /* malloc'd, of the route's own */
+	void (*more_free)(void *more);      /* NULL: free */
 };
 
 /* The request's entry, after hub_request made the exchange. */
@@ -567,6 +570,7 @@ void rest_start(struct exchange *x);
 void rest_events(struct exchange *x);
 void rest_export(struct exchange *x);
 void rest_import(struct exchange *x);
+void rest_rewrite(struct exchange *x);
 
 /* Give up the import that is under way, if there is one. */
 void hub_import_drop(struct hub *h);

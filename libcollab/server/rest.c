@@ -56,7 +56,10 @@ void exchange_free(struct exchange *x)
 	message_release(&x->message);
 	start_options_release(&x->options);
 	session_release(&x->past);
-	free(x->more);
+	if (x->more_free)
+		x->more_free(x->more);
+	else
+		free(x->more);
 	free(x);
 }
 
@@ -385,6 +388,10 @@ static void dispatch(struct exchange *x)
 		break;
 	case ROUTE_EVENTS:
 		rest_events(x);
+		break;
+	case ROUTE_ERASE:
+	case ROUTE_COMPACT:
+		rest_rewrite(x);
 		break;
 	case ROUTE_IMPORT:
 		rest_import(x);

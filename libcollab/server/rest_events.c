@@ -203,6 +203,14 @@ static void begin(struct exchange *x)
 	struct page *p = x->more;
 	struct err e = {0};
 
+	/* From its beginning means from where it begins; what lies between is gone. */
+	if (x->cursor > 0 && x->cursor < x->room->floor) {
+		free(p->filter);
+		err_field(&e, ERR_BASE_TOO_OLD, "since", "the log begins after seq %lld",
+		          (long long)x->room->floor);
+		exchange_error(x, &e, NULL);
+		return;
+	}
 	/* The log that its reader knew is gone: to wait until this one is as long would be a gap.
 	 */
 	if (framing == FRAMING_SSE && x->cursor > x->room->committed) {

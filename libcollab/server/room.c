@@ -211,6 +211,23 @@ void room_load(struct room *room)
 	room->state = ROOM_FAILED;
 }
 
+void room_stand_still(struct room *room)
+{
+	assert(room->state == ROOM_LIVE && room->committed == room->head.seq);
+	room->state = ROOM_LOADING;
+}
+
+void room_reload(struct room *room)
+{
+	unload(room);
+	chunks_release(room);
+	room->reads_stale = room->reads > 0;
+	room->tail_after = room->committed;
+	for (struct conn *c = room->conns; c; c = c->next)
+		full_state_drop(c);
+	room_load(room);
+}
+
 /* ---- commits ----------------------------------------------------------------------------------
  */
 

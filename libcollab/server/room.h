@@ -15,6 +15,15 @@ void room_appended(void *arg, const struct store_reply *reply);
 /* Events above seq did not reach the disk: all that was decided since is void. */
 void room_appends_lost(struct room *room, const struct err *why, int64_t seq);
 
+/*
+ * The log is being rewritten: nothing is decided, nothing kept, until room_reload.  All that was
+ * decided is committed.
+ */
+void room_stand_still(struct room *room);
+
+/* The log was rewritten, or could not be: forget all that is in memory and load it again. */
+void room_reload(struct room *room);
+
 /* The next hub_tick looks at this room. */
 void room_poke(struct room *room);
 

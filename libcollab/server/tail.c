@@ -266,8 +266,10 @@ static void chunk_came(void *arg, const struct store_reply *reply)
 
 	room->reads--;
 	room->pending--;
-	if (!reply->rc && reply->records_len > 0)
+	if (!reply->rc && reply->records_len > 0 && !room->reads_stale)
 		c = chunk_of_reply(reply);
+	if (room->reads == 0)
+		room->reads_stale = false;
 	if (c) {
 		c->used_ms = hub_mono(room->hub);
 		chunk_keep(room, c);

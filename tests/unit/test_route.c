@@ -75,6 +75,8 @@ static const struct {
 	{"POST", REPORT "/conflicts/" UUID "/resolve",
          "CONFLICT_RESOLVE report_id=R.1 conflict_id=" UUID},
 	{"GET", REPORT "/events", "EVENTS report_id=R.1"},
+	{"POST", SESSION "/erase", "ERASE session_id=" UUID},
+	{"POST", REPORT "/compact", "COMPACT report_id=R.1"},
 	{"POST", "/api/sessions/import", "IMPORT"},
 	{"GET", SESSION "/export", "EXPORT session_id=" UUID},
 	{"PUT", REPORT "/presence", "PRESENCE report_id=R.1"},
