@@ -217,7 +217,9 @@ INSTALLED   = $(SBINDIR)/collabd $(TOOL_NAMES:%=$(BINDIR)/%) $(INCLUDEDIR)/colla
               $(foreach p,$(PAGES),$(MANDIR)/man$(patsubst .%,%,$(suffix $(p)))/$(notdir $(p))) \
               $(COMPLETED:%=$(BASHCOMPDIR)/%) $(ZSHCOMPDIR)/_pmr $(COMPLETED:%=$(FISHCOMPDIR)/%.fish) \
               $(UNITDIR)/collabd.service $(UNITDIR)/collabd.socket $(SYSUSERSDIR)/collabd.conf \
-              $(LIBRARY_PAGES:%=$(MANDIR)/man3/%.3) $(TMPFILESDIR)/collabd.conf $(DOCDIR)/README.md $(DOCDIR)/LICENSE
+              $(LIBRARY_PAGES:%=$(MANDIR)/man3/%.3) $(TMPFILESDIR)/collabd.conf $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
+              $(EXAMPLES:dist/%=$(DOCDIR)/examples/%)
+EXAMPLES    = dist/prometheus/collabd.rules.yml dist/grafana/collabd.json
 CONFIG      = $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
 
 install: all
@@ -245,6 +247,8 @@ install: all
 	install -m 644 dist/systemd/collabd.sysusers $(DESTDIR)$(SYSUSERSDIR)/collabd.conf
 	install -m 644 dist/systemd/collabd.tmpfiles $(DESTDIR)$(TMPFILESDIR)/collabd.conf
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
+	for file in $(EXAMPLES:dist/%=%); do \
+	    install -m 644 dist/$$file $(DESTDIR)$(DOCDIR)/examples/$$file || exit 1; done
 
 # target: uninstall    remove what install put there (a configuration that was changed stays)
 uninstall:

@@ -86,6 +86,7 @@ struct bench_writer {
 struct bench_counts {
 	int64_t acked, errors, deliveries, churned, untimed;
 	int64_t event_bytes, ack_bytes;
+	int64_t all_acked, all_deliveries; /* in all phases */
 };
 
 struct bench_server {

@@ -88,6 +88,7 @@ static void answered(struct bench *b, struct bench_conn *c, const char *p, size_
 	} else {
 		n = number(seq, p + len);
 		seen_add(&c->seen, n);
+		b->counts.all_acked++;
 		if (n > b->session_last[c->session])
 			b->session_last[c->session] = n;
 		if (b->phase == PHASE_MEASURE) {
@@ -108,6 +109,7 @@ static void event(struct bench *b, struct bench_conn *c, const char *p, size_t l
 	const char *ref = NULL;
 
 	seen_add(&c->seen, n);
+	b->counts.all_deliveries++;
 	if (b->phase != PHASE_MEASURE)
 		return;
 	b->counts.deliveries++;

@@ -87,6 +87,8 @@ static json_t *counts_of(const struct bench *b)
 		{"duplicate", b->duplicate},
 		{"reordered", b->reordered},
 		{"untimed", n->untimed},
+		{"all_acked", n->all_acked},
+		{"all_deliveries", n->all_deliveries},
 		{"event_bytes", mean(n->event_bytes, n->deliveries)},
 		{"ack_bytes", mean(n->ack_bytes, n->acked)},
 		{"message_bytes", (int64_t)b->message_len - BENCH_HEAD_LEN},

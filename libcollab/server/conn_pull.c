@@ -89,6 +89,30 @@ static bool put_reply(struct conn *c, struct gather *g, struct reply *r)
 	return r->sent == r->len;
 }
 
+static int64_t pull_now_us(struct hub *h)
+{
+	if (!h->pulled.now_us)
+		h->pulled.now_us = hub_mono_us(h);
+	return h->pulled.now_us;
+}
+
+/* An ack goes out: how long since its event was made? */
+static void time_ack(struct conn *c, const struct reply *r)
+{
+	const struct slot *slot = room_slot(c->room, r->at_seq);
+
+	if (slot && slot->sealed_us)
+		histogram_add(&c->hub->metrics.ack_time, pull_now_us(c->hub) - slot->sealed_us, 1);
+}
+
+/* The events of a pull go out together; the oldest one tells how long. */
+static void time_deliveries(struct hub *h)
+{
+	if (h->pulled.live)
+		histogram_add(&h->metrics.delivery_time, pull_now_us(h) - h->pulled.oldest_us,
+		              h->pulled.live);
+}
+
 /* The reply has gone out.  Its block may be lent with this gather: it is kept by the trash. */
 static void pop_reply(struct conn *c, struct gather *g)
 {
@@ -99,6 +123,8 @@ static void pop_reply(struct conn *c, struct gather *g)
 	if (!c->replies)
 		c->replies_end = &c->replies;
 	c->replies_len--;
+	if (r->kind == REPLY_ACK)
+		time_ack(c, r);
 	if (r->kind == REPLY_ACK && r->at_seq > c->sent)
 		c->sent = r->at_seq;
 	if (r->block) {
@@ -211,6 +237,8 @@ static bool next_event(struct conn *c, struct gather *g)
 		return false;
 	c->sent++;
 	c->hub->metrics.deliveries++;
+	if (slot->sealed_us && c->hub->pulled.live++ == 0)
+		c->hub->pulled.oldest_us = slot->sealed_us;
 	return true;
 }
 
@@ -254,6 +282,7 @@ void hub_pull(struct conn *c, struct gather *g)
 	block_unref(c->last_block);
 	c->last_block = NULL;
 	c->wanted = false;
+	c->hub->pulled = (struct pulled){0};
 	g->len = 0;
 	g->bytes = g->copy_len = 0;
 	g->close_code = 0;
@@ -270,6 +299,7 @@ void hub_pull(struct conn *c, struct gather *g)
 			break;
 		}
 	}
+	time_deliveries(c->hub);
 	if (c->sent == room->committed)
 		full_state_drop(c);
 	if (c->sent >= end && !full(g) && c->cursor_stamp < room->cursor_shown)

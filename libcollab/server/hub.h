@@ -37,6 +37,8 @@ struct hub_env {
 	void (*drain)(void *arg); /* begin to drain and end */
 	/* Read the configuration again; append a JSON object that tells what came of it. */
 	int (*reload)(void *arg, struct buf *json, struct err *e);
+	/* Microseconds that never jump, for what is only measured; NULL: by mono_ms. */
+	int64_t (*mono_us)(void *arg);
 };
 
 /* What the hub asks of a socket. */

@@ -53,6 +53,13 @@ struct recent {
 /* States that connections behind the tail may have of their own, over all sessions. */
 enum { FULL_STATES_MAX = 8 };
 
+/* What one pull took, for the times that are measured. */
+struct pulled {
+	int64_t now_us;    /* 0: not asked yet */
+	int64_t oldest_us; /* when the first live event of it was sealed */
+	int64_t live;      /* events that came from the tail */
+};
+
 struct hub {
 	struct store *store;
 	struct auth *auth;
@@ -70,6 +77,7 @@ struct hub {
 	struct conn *full_holders[FULL_STATES_MAX]; /* who has a state of its own, or folds one */
 	struct conn *full_queue, **full_queue_end;  /* who waits for a place among them */
 	struct metrics metrics;
+	struct pulled pulled;
 	struct hub_sockets sockets;
 	struct buf scratch; /* one event or message being written */
 	uint64_t conn_id_last;
@@ -92,6 +100,11 @@ static inline int64_t hub_wall(const struct hub *h)
 static inline int64_t hub_mono(const struct hub *h)
 {
 	return h->env.mono_ms(h->env.arg);
+}
+
+static inline int64_t hub_mono_us(const struct hub *h)
+{
+	return h->env.mono_us ? h->env.mono_us(h->env.arg) : hub_mono(h) * 1000;
 }
 
 void hub_log(struct hub *h, enum log_level level, const char *fmt, ...)
@@ -174,6 +187,7 @@ struct frame {
 /* One event, ready for the wire. */
 struct slot {
 	int64_t seq, time_ms;
+	int64_t sealed_us; /* mono; 0: read from the store */
 	struct frame frames[FRAMES];
 	unsigned char hash[SHA256_LEN];
 	uint64_t origin;                  /* connection that gets an ack in its place; 0: none */

@@ -69,6 +69,12 @@ static int64_t mono_ms(void *arg)
 	return clock_ms(CLOCK_MONOTONIC);
 }
 
+static int64_t mono_us(void *arg)
+{
+	(void)arg;
+	return (int64_t)(uv_hrtime() / 1000);
+}
+
 static void from_kernel(char *p, size_t len)
 {
 	while (len) {
@@ -352,7 +358,8 @@ static int init_handles(struct loop *l)
 
 static int begin(struct loop *l, struct err *e)
 {
-	struct hub_env env = {wall_ms, mono_ms, random_bytes, log_for, l, ask_drain, ask_reload};
+	struct hub_env env = {wall_ms, mono_ms,   random_bytes, log_for,
+	                      l,       ask_drain, ask_reload,   mono_us};
 	int rc = init_handles(l);
 
 	if (rc)

@@ -6,15 +6,15 @@
 
 #include "server/hub_int.h"
 
-void histogram_add(struct histogram *h, int64_t us)
+void histogram_add(struct histogram *h, int64_t us, int64_t n)
 {
 	int i = 0;
 
 	while (i < METRICS_BUCKETS - 1 && us >= INT64_C(1) << i)
 		i++;
-	h->buckets[i]++;
-	h->count++;
-	h->sum_us += us;
+	h->buckets[i] += n;
+	h->count += n;
+	h->sum_us += us * n;
 }
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
@@ -88,6 +88,8 @@ static void store(struct hub *h, struct buf *out)
 	          STORE_BUCKETS, (double)s.batch_records_sum, 1);
 	histogram(out, "collabd_commit_seconds", "Duration of commits, fsync included.",
 	          s.commit_us, STORE_BUCKETS, (double)s.commit_us_sum / 1e6, 1e-6);
+	histogram(out, "collabd_fsync_seconds", "Duration of the log's writing and fsync.",
+	          s.sync_us, STORE_BUCKETS, (double)s.sync_us_sum / 1e6, 1e-6);
 }
 
 static void sockets(struct hub *h, struct buf *out)
@@ -108,25 +110,60 @@ static void sockets(struct hub *h, struct buf *out)
 	h->sockets.loop_lag_us_max = 0;
 }
 
-void metrics_write(struct hub *h, struct buf *out)
+static void times(const struct hub *h, struct buf *out)
+{
+	const struct histogram *ack = &h->metrics.ack_time, *delivery = &h->metrics.delivery_time;
+
+	histogram(out, "collabd_ack_seconds", "From a decision to its ack on a WebSocket.",
+	          ack->buckets, METRICS_BUCKETS, (double)ack->sum_us / 1e6, 1e-6);
+	histogram(out, "collabd_delivery_seconds",
+	          "From a decision to its event on a connection that keeps up.", delivery->buckets,
+	          METRICS_BUCKETS, (double)delivery->sum_us / 1e6, 1e-6);
+}
+
+/* What is in memory: logs, and how far the snapshots are behind them. */
+static void rooms(const struct hub *h, struct buf *out)
 {
 	struct map_entry *entry = NULL;
-	int64_t online = 0;
+	int64_t now = hub_mono(h), online = 0, events = 0, longest = 0, age = 0, behind = 0;
 	size_t at = 0;
 
-	while ((entry = map_next(&h->rooms, &at)))
-		online += (int64_t)((const struct room *)entry->value)->people.len;
+	while ((entry = map_next(&h->rooms, &at))) {
+		const struct room *room = entry->value;
+		int64_t seq = room->head.seq, left = seq - room->snapshot_seq;
+
+		online += (int64_t)room->people.len;
+		events += seq;
+		longest = seq > longest ? seq : longest;
+		if (left <= 0 || room->state != ROOM_LIVE)
+			continue;
+		behind = left > behind ? left : behind;
+		age = now - room->snapshot_ms > age ? now - room->snapshot_ms : age;
+	}
+	gauge(out, "collabd_users_online", "Users online, per session.", online);
+	gauge(out, "collabd_log_events", "Events in the logs of sessions in memory.", events);
+	gauge(out, "collabd_log_events_longest", "Events in the longest of them.", longest);
+	gauge(out, "collabd_snapshot_behind_events", "Most events behind a newest snapshot.",
+	      behind);
+	head(out, "collabd_snapshot_age_seconds", "gauge",
+	     "Age of the oldest newest snapshot that has events behind it.");
+	buf_printf(out, "collabd_snapshot_age_seconds %.3f\n", (double)age / 1e3);
+}
+
+void metrics_write(struct hub *h, struct buf *out)
+{
 	head(out, "collabd_build_info", "gauge", "Version of the daemon.");
 	buf_puts(out, "collabd_build_info{version=\"" COLLAB_VERSION "\"} 1\n");
 	gauge(out, "collabd_rooms", "Sessions in memory.", (int64_t)h->rooms.len);
 	gauge(out, "collabd_rooms_active", "Sessions in memory that have not ended.",
 	      (int64_t)h->rooms_active.len);
 	gauge(out, "collabd_connections", "WebSockets and event streams.", h->conns);
-	gauge(out, "collabd_users_online", "Users online, per session.", online);
+	rooms(h, out);
 #define X(member, name, help) counter(out, name, help, h->metrics.member);
 	METRICS_COUNTERS(X)
 #undef X
 	labelled(h, out);
+	times(h, out);
 	store(h, out);
 	sockets(h, out);
 }

@@ -21,6 +21,7 @@
 	X(auth_failures, "collabd_auth_failures_total", "Requests refused with 401 or 403.")       \
 	X(connects, "collabd_connects_total", "WebSockets and event streams opened.")              \
 	X(disconnects, "collabd_disconnects_total", "WebSockets and event streams closed.")        \
+	X(connect_failures, "collabd_connect_failures_total", "WebSockets that were refused.")     \
 	X(append_failures, "collabd_append_failures_total", "Commits that failed.")                \
 	X(room_opens, "collabd_room_opens_total", "Sessions loaded into memory.")                  \
 	X(snapshots, "collabd_snapshots_total", "Snapshots written.")
@@ -41,11 +42,13 @@ struct metrics {
 	int64_t events[EVENT_KINDS];
 	int64_t errors[ERR_INDEX_MAX];
 	int64_t resumes[RESUME_OUTCOMES];
+	struct histogram ack_time, delivery_time;
 };
 
 struct hub;
 
-void histogram_add(struct histogram *h, int64_t us);
+/* So many of them. */
+void histogram_add(struct histogram *h, int64_t us, int64_t n);
 
 /* The whole page for the hub: counters, and gauges read off the hub, its sockets and its store. */
 void metrics_write(struct hub *h, struct buf *out);

@@ -128,6 +128,7 @@ static void fail(struct exchange *x, const struct err *error, const struct decis
 	if (e->code == ERR_UNAUTHENTICATED || e->code == ERR_TOKEN_EXPIRED ||
 	    e->code == ERR_FORBIDDEN)
 		x->hub->metrics.auth_failures++;
+	x->hub->metrics.connect_failures += x->route.websocket;
 	buf_clear(&r->body);
 	r->status = err_row(e->code)->http;
 	r->content_type = "application/problem+json";

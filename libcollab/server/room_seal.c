@@ -115,6 +115,7 @@ static int seal(struct room *room, struct event *ev, bool answer, uint64_t origi
 		slot = &room->tail.v[room->tail.len - 1];
 		memcpy(slot->hash, hash, SHA256_LEN);
 		slot->origin = origin;
+		slot->sealed_us = hub_mono_us(room->hub);
 		describe(slot, ev);
 		rc = session_apply(&room->head, ev, e);
 	}

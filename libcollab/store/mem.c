@@ -135,6 +135,7 @@ static void committed(struct mem *m, const struct store_request *r)
 	m->stats.batch_records_sum += (int64_t)r->records_len;
 	store_bucket_add(m->stats.batch_records, (int64_t)r->records_len);
 	store_bucket_add(m->stats.commit_us, 0);
+	store_bucket_add(m->stats.sync_us, 0);
 }
 
 static int snapshot_insert(struct mem *m, struct session *s, int64_t seq,

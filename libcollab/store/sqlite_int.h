@@ -136,6 +136,7 @@ struct writer {
 	struct head *heads[HEAD_BUCKETS];
 	size_t heads_len;
 	struct head *dirty; /* touched in this transaction */
+	int64_t sync_us;    /* how long the last COMMIT took */
 	int64_t records;    /* of this transaction; so are these: */
 	int64_t created, activated;
 	int64_t failures; /* failed commits */

@@ -53,6 +53,7 @@ static int commit(struct sqlite_store *s, struct store_request_list *batch, stru
 {
 	struct writer *w = &s->writer;
 	int rc = w->db.handle ? 0 : writer_open(s, e);
+	int64_t start;
 
 	if (rc)
 		return rc;
@@ -62,8 +63,10 @@ static int commit(struct sqlite_store *s, struct store_request_list *batch, stru
 	rc = writer_begin(w);
 	for (struct store_request *r = batch->first; !rc && r; r = r->next)
 		rc = writer_stage(w, r);
+	start = now_us();
 	if (!rc)
 		rc = writer_commit(w);
+	w->sync_us = now_us() - start;
 	return rc ? db_error(&w->db, "the commit failed", e) : 0;
 }
 
@@ -101,6 +104,8 @@ static void count_commit(struct sqlite_store *s, int64_t us)
 	store_bucket_add(st->batch_records, w->records);
 	st->commit_us_sum += us;
 	store_bucket_add(st->commit_us, us);
+	st->sync_us_sum += w->sync_us;
+	store_bucket_add(st->sync_us, w->sync_us);
 	(void)pthread_mutex_unlock(&s->stats_lock);
 }
 

@@ -120,7 +120,8 @@ struct store_stats {
 	int64_t commits, commit_failures, records;
 	int64_t batch_records[STORE_BUCKETS]; /* records a commit */
 	int64_t commit_us[STORE_BUCKETS];     /* duration of commits, microseconds */
-	int64_t batch_records_sum, commit_us_sum;
+	int64_t sync_us[STORE_BUCKETS];       /* of it the end: the log is written and synced */
+	int64_t batch_records_sum, commit_us_sum, sync_us_sum;
 };
 
 struct store;
