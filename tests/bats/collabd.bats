@@ -362,3 +362,70 @@ certificate() { # certificate NAME: for localhost, to $DIR/cert and $DIR/key
 	https "$DIR/cert" /healthz
 	want 200
 }
+
+# ---- keys from a URL ----------------------------------------------------------------------------
+
+rsa_key() { # rsa_key KID: a key of 2048 bits to $DIR/KID.pem; its JWK to JWK
+	openssl genrsa -out "$DIR/$1.pem" 2048 2>/dev/null
+	JWK=$(openssl rsa -in "$DIR/$1.pem" -noout -modulus | sed 's/Modulus=//' |
+		perl -ne 'chomp; print pack("H*", $_)' | base64url)
+	JWK="{\"kty\":\"RSA\",\"kid\":\"$1\",\"e\":\"AQAB\",\"n\":\"$JWK\"}"
+}
+
+sign() { # sign ALGORITHM KID CLAIMS [DGST-ARGUMENT]...: a token to TOKEN
+	local said
+	said=$(printf '{"alg":"%s","kid":"%s"}' "$1" "$2" | base64url).$(printf %s "$3" | base64url)
+	TOKEN=$said.$(printf %s "$said" | openssl dgst "${@:4}" -sign "$DIR/$2.pem" -binary | base64url)
+}
+
+@test "keys from a URL: fetched when a kid is not known, once a minute at most; RS256, RS512, PS256" {
+	local port who
+	rsa_key first
+	first=$JWK
+	rsa_key second
+	second=$JWK
+	echo "{\"keys\":[$first]}" >"$DIR/jwks"
+	mkfifo "$DIR/asked"
+	perl "$REPO/tests/bats/helpers/serve.pl" "$DIR/jwks" >"$DIR/asked" 3>&- 4>&- &
+	LISTENER=$!
+	exec 8<"$DIR/asked"
+	read -r -t "$PATIENCE" -u 8 port
+	daemon_start --jwks "http://127.0.0.1:$port/jwks.json"
+	start
+	as_bearer() { http -H "Authorization: Bearer $TOKEN" "$URL/api/reports/pmr/$REPORT/collaborate/session"; }
+	who='{"sub":"eddy"}'
+	sign RS256 first "$who" -sha256
+	as_bearer
+	want 200 '"has_active_session":true'
+	read -r -t "$PATIENCE" -u 8 line
+	[[ $line == 'GET /jwks.json '* ]]
+	sign RS512 first "$who" -sha512
+	as_bearer
+	want 200
+	sign PS256 first "$who" -sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32
+	as_bearer
+	want 200
+	# What another key signed is nobody's, and neither is an algorithm that the key is not for.
+	cp "$DIR/second.pem" "$DIR/first.pem"
+	sign RS256 first "$who" -sha256
+	as_bearer
+	want 401 '"code":"unauthenticated"'
+	sign EdDSA first "$who" -sha256
+	as_bearer
+	want 401 'algorithm'
+	# A new key is not looked for again within the minute, however often it is asked for.
+	echo "{\"keys\":[$first,$second]}" >"$DIR/jwks"
+	sign RS256 second "$who" -sha256
+	for _ in 1 2 3; do
+		as_bearer
+		want 401
+	done
+	run -142 bash -c "read -r -t 0.2 -u 8"
+	# A daemon that starts asks anew, and takes both.
+	daemon_stop
+	daemon_start --jwks "http://127.0.0.1:$port/jwks.json"
+	as_bearer
+	want 200
+	not_logged "${TOKEN##*.}"
+	exec 8<&-
+}
