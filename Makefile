@@ -136,7 +136,13 @@ $(PRELOADS): $(BUILD)/tests/%.so: tests/bats/preload/%.c tests/bats/preload/prel
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) -std=c11 -O1 -g -fPIC $(WARN) -shared -o $@ $<
 
-test-programs: $(TESTS) $(HELPERS) $(PRELOADS) $(BUILD)/tests/bench/ops
+# Every fuzz target over its corpus, without a fuzzer.
+REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz/test_%,$(wildcard tests/fuzz/fuzz_*.c))
+$(REPLAYS): $(BUILD)/tests/fuzz/test_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
+    $(BUILD)/cmd/tool_cursor.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+
+test-programs: $(TESTS) $(HELPERS) $(PRELOADS) $(REPLAYS) $(BUILD)/tests/bench/ops
 
 # Benchmarks of the pure layers.
 $(BUILD)/tests/bench/ops: $(BUILD)/tests/bench/ops.o $(OBJ_PURE)
@@ -171,7 +177,7 @@ check: deps-check
 
 # target: unit         the C tests only
 unit: test-programs
-	BUILD=$(abspath $(BUILD)) sh tests/run.sh unit sim
+	BUILD=$(abspath $(BUILD)) sh tests/run.sh unit sim fuzz
 
 # target: bats         the tests with real processes only
 bats: all test-programs
@@ -184,7 +190,7 @@ lint: all
 # target: asan         the C and process tests with AddressSanitizer and UBSan
 asan:
 	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all test-programs
-	BUILD=$(abspath build-asan) SANITIZED=1 sh tests/run.sh unit sim bats
+	BUILD=$(abspath build-asan) SANITIZED=1 sh tests/run.sh unit sim fuzz bats
 
 # target: tsan         the tests that run threads, with ThreadSanitizer
 tsan:
@@ -270,6 +276,7 @@ fuzz-%:
 	build-fuzz/$* -max_total_time=$(SECONDS) -timeout=10 build-fuzz/corpus-$* tests/fuzz/corpus/$*
 FUZZ_SRC_http = $(wildcard libcollab/server/http*.c)
 FUZZ_SRC_jwt  = $(filter-out $(NET:%=libcollab/server/%.c),$(SRC_SERVER)) $(SRC_STORE)
+FUZZ_SRC_cursor = cmd/tool_cursor.c
 FUZZ_SRC_conf = $(wildcard libcollab/server/conf*.c)
 
 # target: deb          Debian packages in build-deb: collabd, pmr-tools, libcollab0, libcollab-dev

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tool_child.h"
+#include "tool_cursor.h"
 #include "tool_stream.h"
 
 enum { BACKOFF_MS_MIN = 250, BACKOFF_MS_MAX = 8000, PATH_BYTES = 4096, SEQ_BYTES = 24 };
@@ -28,8 +29,7 @@ struct each {
 	const char *commit; /* or NULL */
 	bool skip, bad, failed;
 	int64_t retries;
-	char session_id[64]; /* of the cursor, "" when there is none */
-	int64_t seq;
+	struct tool_cursor at;
 };
 
 /* ---- signals: blocked but while waiting -------------------------------------------------------
@@ -91,23 +91,13 @@ static int read_cursor(struct each *w, struct collab_err *e)
 {
 	char *text = NULL;
 	size_t len = 0;
-	json_t *cursor = NULL;
-	const char *id = NULL;
 	int rc = 0;
 
 	if (!w->commit || (access(w->commit, F_OK) != 0 && errno == ENOENT))
 		return 0;
 	rc = tool_read_all(w->t, w->commit, &text, &len, e);
-	if (!rc && len) {
-		cursor = json_loadb(text, len, 0, NULL);
-		id = json_string_value(json_object_get(cursor, "session_id"));
-		w->seq = json_integer_value(json_object_get(cursor, "seq"));
-		if (!id || strlen(id) >= sizeof w->session_id || w->seq < 0)
-			rc = tool_err(e, "bad_json", "%s is no cursor file", w->commit);
-		else
-			(void)snprintf(w->session_id, sizeof w->session_id, "%s", id);
-	}
-	json_decref(cursor);
+	if (!rc && len && !tool_cursor_parse(text, len, &w->at))
+		rc = tool_err(e, "bad_json", "%s is no cursor file", w->commit);
 	free(text);
 	return rc;
 }
@@ -173,8 +163,8 @@ static bool replace(const char *path, const char *text)
 /* What is behind the cursor already; and what has no place in the log never is. */
 static bool is_done(const struct each *w, const char *session_id, int64_t seq)
 {
-	return w->session_id[0] && seq > 0 && session_id &&
-	       strcmp(session_id, w->session_id) == 0 && seq <= w->seq;
+	return w->at.session_id[0] && seq > 0 && session_id &&
+	       strcmp(session_id, w->at.session_id) == 0 && seq <= w->at.seq;
 }
 
 /* Gives the exit status. */
@@ -187,7 +177,7 @@ static int move_cursor(struct each *w, const json_t *event)
 	json_t *cursor = NULL;
 	char *text = NULL;
 
-	if (!w->commit || !id || seq <= 0 || strlen(id) >= sizeof w->session_id ||
+	if (!w->commit || !id || seq <= 0 || strlen(id) >= sizeof w->at.session_id ||
 	    is_done(w, id, seq))
 		return 0;
 	cursor = json_pack("{s:s,s:I,s:s}", "session_id", id, "seq", (json_int_t)seq, "hash",
@@ -199,8 +189,8 @@ static int move_cursor(struct each *w, const json_t *event)
 	else if (!replace(w->commit, text))
 		status = tool_complain(w->t, collab_exit_status(collab_code("io")),
 		                       "cannot write %s: %s", w->commit, strerror(errno));
-	(void)snprintf(w->session_id, sizeof w->session_id, "%s", id);
-	w->seq = seq;
+	(void)snprintf(w->at.session_id, sizeof w->at.session_id, "%s", id);
+	w->at.seq = seq;
 	free(text);
 	json_decref(cursor);
 	return status;

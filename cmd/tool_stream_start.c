@@ -7,9 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool_cursor.h"
 #include "tool_stream.h"
 
-enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, HASH_LEN = 64, SEQ_DIGITS = 18 };
+enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, SEQ_DIGITS = 18 };
 
 /* A seq above every log's end: what is asked for behind it is only where that end is. */
 #define SEQ_BEHIND_ALL "999999999999999999"
@@ -67,31 +68,11 @@ static int since_value(const char *text, char out[QUERY_BYTES], struct collab_er
 
 /* ---- --cursor-file ---------------------------------------------------------------------- */
 
-static int parse_cursor(const char *path, const char *text, size_t len, struct stream_start *start,
-                        struct collab_err *e)
-{
-	json_t *cursor = json_loadb(text, len, 0, NULL);
-	const char *id = json_string_value(json_object_get(cursor, "session_id"));
-	const char *hash = json_string_value(json_object_get(cursor, "hash"));
-	const json_t *seq = json_object_get(cursor, "seq");
-	int rc = 0;
-
-	if (!id || strlen(id) != ID_LEN || !json_is_integer(seq) || json_integer_value(seq) < 0 ||
-	    (hash && *hash && strlen(hash) != HASH_LEN)) {
-		rc = tool_err(e, "bad_json", "%s is no cursor file", path);
-	} else {
-		(void)snprintf(start->session_id, sizeof start->session_id, "%s", id);
-		(void)snprintf(start->hash, sizeof start->hash, "%s", hash ? hash : "");
-		start->since = json_integer_value(seq);
-	}
-	json_decref(cursor);
-	return rc;
-}
-
 /* A file that is not there, or empty as mktemp makes it, leaves *start as it is. */
 static int read_cursor(struct tool *t, struct stream_start *start, struct collab_err *e)
 {
 	const char *path = tool_opt(t, "cursor-file");
+	struct tool_cursor cursor = {0};
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
@@ -99,10 +80,13 @@ static int read_cursor(struct tool *t, struct stream_start *start, struct collab
 	if (!path || (access(path, F_OK) != 0 && errno == ENOENT))
 		return 0;
 	rc = tool_read_all(t, path, &text, &len, e);
-	if (!rc && len > CURSOR_BYTES_MAX)
+	if (!rc && len > 0 && (len > CURSOR_BYTES_MAX || !tool_cursor_parse(text, len, &cursor))) {
 		rc = tool_err(e, "bad_json", "%s is no cursor file", path);
-	if (!rc && len > 0)
-		rc = parse_cursor(path, text, len, start, e);
+	} else if (!rc && len > 0) {
+		memcpy(start->session_id, cursor.session_id, sizeof start->session_id);
+		memcpy(start->hash, cursor.hash, sizeof start->hash);
+		start->since = cursor.seq;
+	}
 	free(text);
 	return rc;
 }

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Run the tests: run.sh [unit] [sim] [bats] [lint] [tsan]; none: all but tsan.
+# Run the tests: run.sh [unit] [sim] [fuzz] [bats] [lint] [tsan]; none: all but tsan.
 # BUILD is the build directory.  prove runs everything and sums up.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${BUILD:=$PWD/build}"
 export BUILD
-[ $# -gt 0 ] || set -- lint unit sim bats
+[ $# -gt 0 ] || set -- lint unit sim fuzz bats
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 for what in "$@"; do
 	case $what in
-	unit | sim) find "$BUILD/tests/$what" -name 'test_*' -type f -perm -u+x | sort ;;
+	unit | sim | fuzz) find "$BUILD/tests/$what" -name 'test_*' -type f -perm -u+x | sort ;;
 	bats) find tests/bats -name '*.bats' | sort ;;
 	lint) find tests/lint -name '*.sh' | sort && find tests/lint -name '*.bats' | sort ;;
 	tsan)
