@@ -62,8 +62,8 @@ static int persistence_init(struct tool *t, struct persistence *p, struct collab
 	return rc;
 }
 
-/* Whether it is worth another try, after waiting for it. */
-static bool again(struct tool *t, struct persistence *p, const struct collab_err *e)
+/* Whether it is worth another try, after waiting for it.  *e is another one when time is up. */
+static bool again(struct tool *t, struct persistence *p, struct collab_err *e)
 {
 	bool away = e->code == collab_code("unreachable") || e->http == 503 || e->http == 429;
 	int64_t wait = p->backoff_ms / 2 + (int64_t)(random_number() % (uint64_t)p->backoff_ms);
@@ -72,8 +72,13 @@ static bool again(struct tool *t, struct persistence *p, const struct collab_err
 		return false;
 	if (wait < (int64_t)e->retry_after * 1000)
 		wait = (int64_t)e->retry_after * 1000;
-	if (p->deadline_ms >= 0 && now_ms() + wait >= p->deadline_ms)
+	if (p->deadline_ms >= 0 && now_ms() + wait >= p->deadline_ms) {
+		char text[sizeof e->text];
+
+		(void)snprintf(text, sizeof text, "%s", e->text);
+		(void)tool_err(e, "timed_out", "%s; no time is left to try again", text);
 		return false;
+	}
 	p->tries -= p->tries != INT64_MAX;
 	p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : p->backoff_ms * 2;
 	(void)tool_complain(t, 0, "%s; trying again in %.1f s", e->text, (double)wait / 1000);
@@ -165,7 +170,7 @@ static int ask(struct tool *t, const char *method, const char *path, const char 
 		                    p.deadline_ms < 0 ? 0 : (int)(left > 0 ? left : 1), r, e);
 		tool_note(t, "%s %s: %s", method, full, rc ? e->wire : "done");
 	} while (rc && again(t, &p, e));
-	return rc;
+	return rc ? e->code : 0;
 }
 
 int tool_request(struct tool *t, const char *method, const char *path, const json_t *body,

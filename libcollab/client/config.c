@@ -158,6 +158,22 @@ static int read_file(struct collab_config *c, const char *path, const char *prof
 	return 0;
 }
 
+/* What is said of the profile before any section counts where nothing else chose one. */
+static int read_profile_name(struct collab_config *c, const char *path, struct collab_err *e)
+{
+	struct collab_config *file = c->values[CONFIG_profile] ? NULL : collab_config_new();
+	bool found = false;
+	int rc;
+
+	if (!file)
+		return c->values[CONFIG_profile] ? 0 : client_fail(e, ERR_NOMEM, "out of memory");
+	rc = read_file(file, path, NULL, &found, false, e);
+	if (!rc)
+		rc = set(c, CONFIG_profile, file->values[CONFIG_profile], e);
+	collab_config_free(file);
+	return rc;
+}
+
 static int read_files(struct collab_config *c, struct collab_err *e)
 {
 	const char *asked = c->values[CONFIG_config], *profile = NULL;
@@ -175,7 +191,9 @@ static int read_files(struct collab_config *c, struct collab_err *e)
 		paths[0] = own[0] ? own : NULL;
 		paths[1] = COLLAB_SYSCONFDIR "/pmr/pmr.conf";
 	}
-	/* The default section may name the profile; its values then count after the profile's. */
+	for (int i = 0; i < 2 && !rc; i++)
+		if (paths[i])
+			rc = read_profile_name(c, paths[i], e);
 	for (int pass = 0; pass < 2; pass++) {
 		profile = c->values[CONFIG_profile];
 		if (pass == 0 && !profile)
