@@ -110,7 +110,7 @@ static bool has_word(char **words, const char *word, bool begins)
 static struct pmr_show show_of(const char *tool, char **words)
 {
 	struct pmr_show how = {PMR_OBJECT, NULL, false};
-	bool known = false;
+	bool command = false, known = false;
 
 	/* A format is what one wants to see, and help is text. */
 	if (has_word(words, "-F", true) || has_word(words, "--format", true) ||
@@ -123,6 +123,11 @@ static struct pmr_show show_of(const char *tool, char **words)
 		if (shows[i].verb && !has_word(words, shows[i].verb, false))
 			continue;
 		how = shows[i].how;
+		/* An edit by a command needs no terminal, one by an editor does. */
+		for (char **word = words; *word && !command; word++)
+			command = strcmp(*word, "--") == 0;
+		if (shows[i].verb && how.mode == PMR_RAW && command)
+			how.mode = PMR_OBJECT;
 		if (shows[i].verb && how.mode == PMR_TABLE)
 			how.view = pmr_view_of(tool, shows[i].verb);
 		return how;

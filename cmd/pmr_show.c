@@ -21,6 +21,7 @@ struct show {
 	struct pmr_screen screen;
 	pid_t tool, pager; /* pager 0: none */
 	json_t *rows;
+	bool listed; /* an object was shown: a line is left free before the next */
 };
 
 /* ---- the terminal -----------------------------------------------------------------------------
@@ -122,12 +123,16 @@ static void put_text(const struct show *w, const char *line, size_t len)
 }
 
 /* An object that is no row of the table: an ack, an error, a message. */
-static void put_object(const struct show *w, const json_t *object)
+static void put_object(struct show *w, const json_t *object)
 {
 	bool relative = w->how->mode != PMR_EVENTS || w->how->pager;
 
-	if (!pmr_put_event(&w->screen, object, relative))
-		pmr_put_object(&w->screen, object);
+	if (pmr_put_event(&w->screen, object, relative))
+		return;
+	if (w->listed)
+		(void)fputc('\n', w->screen.out);
+	pmr_put_object(&w->screen, object);
+	w->listed = true;
 }
 
 static void on_line(struct show *w, const char *line, size_t len)

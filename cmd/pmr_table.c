@@ -266,6 +266,5 @@ void pmr_put_object(const struct pmr_screen *s, const json_t *object)
 			(void)scols_cell_set_color(scols_line_get_cell(line, 0), "\033[1m");
 	}
 	(void)scols_print_table(table); /* as above */
-	(void)fputc('\n', s->out);
 	scols_unref_table(table);
 }
