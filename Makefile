@@ -75,7 +75,7 @@ SOLIB     = $(BUILD)/libcollab.so.$(SOVERSION)
 PROGRAMS  = $(if $(wildcard cmd/collabd.c),$(BUILD)/collabd) $(TOOLS)
 
 .PHONY: all deps deps-demo deps-check deps-deb check check-deb deb test-programs unit bats lint asan tsan clang demo \
-        install uninstall fuzz bench clean help FORCE
+        install uninstall readme fuzz bench clean help FORCE
 .DELETE_ON_ERROR:
 
 all: $(PROGRAMS)
@@ -160,7 +160,7 @@ DEPS_RUN = sqlite3 jq curl
 DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
 DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
-             zsh fish
+             zsh fish diffutils
 
 # target: deps         install what the build needs
 deps:
@@ -263,6 +263,10 @@ uninstall:
 	cd $(DESTDIR)/ && for dir in $(if $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/collabd,$(DOCDIR) \
 	    $(SYSCONFDIR)/collabd); do \
 	    test ! -d .$$dir || rmdir $(if $(DESTDIR),-p) --ignore-fail-on-non-empty $${dir#/} || exit 1; done
+
+# target: readme       the core of README.md, from pmr(7)
+readme:
+	sh dist/readme-core.sh README.md
 
 # target: fuzz         every fuzz target for SECONDS seconds (default 30), with its corpus
 SECONDS ?= 30

@@ -105,6 +105,31 @@ options_in_page() {
 	done
 }
 
+@test "mandoc has nothing to say about the pages" {
+	# Which other pages there are on this machine is not their business.
+	run mandoc -Tlint -W warning man/*.[1-8]
+	complaints=$(grep -v -e 'referenced manual not found' -e 'outdated mandoc.db' <<<"$output" || true)
+	[ -z "$complaints" ] || {
+		echo "$complaints"
+		return 1
+	}
+}
+
+@test "every page has examples; that of a tool also environment, files and exit status" {
+	for page in man/*.[1-8]; do
+		sections='EXAMPLES'
+		case $page in
+		*.[18]) sections='ENVIRONMENT FILES EXIT_STATUS EXAMPLES' ;;
+		esac
+		for section in $sections; do
+			grep -qx "\.Sh ${section/_/ }" "$page" || {
+				echo "$page has no ${section/_/ }"
+				return 1
+			}
+		done
+	done
+}
+
 @test "the completions are for every tool" {
 	for file in completions/pmr.bash completions/_pmr completions/pmr.fish; do
 		for tool in "${TOOLS[@]}"; do
