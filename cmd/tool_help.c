@@ -94,14 +94,19 @@ static void put_completion(struct tool *t, const char *word, const char *arg, co
 	put_text(t, "\n");
 }
 
-/* "word TAB argument TAB help": the verbs, unless one is there, and each spelling of each option.
+/*
+ * "word TAB argument TAB help": the verbs, unless one is there, and each spelling of each option;
+ * without a word, the operands.
  */
 void tool_put_completions(struct tool *t, const struct tool_rows *rows)
 {
 	char word[64];
+	const struct tool_verb *only = t->verb ? t->verb : t->spec->verbs;
 
 	for (const struct tool_verb *v = t->spec->verbs; v->run && v->name[0] && !t->verb; v++)
 		put_completion(t, v->name, v->operands, v->help);
+	if ((t->verb || !only->name[0]) && only->operands[0])
+		put_completion(t, "", only->operands, only->help);
 	for (int i = 0; i < rows->len; i++) {
 		const struct tool_option *o = rows->row[i];
 
