@@ -126,7 +126,7 @@ struct live {
 	int attempts;                    /* failed connects in a row */
 	int64_t lost_ms;                 /* since when there is no connection; -1: there is one */
 	int64_t retry_ms;                /* when to connect next */
-	int retry_after;                 /* the server's wish for the next connect, seconds */
+	int64_t retry_after_ms;          /* the server's wish for the next connect */
 	bool ever;                       /* was connected before */
 	struct buf synthetic;            /* an ack made of an own event in a replay */
 };

@@ -199,8 +199,8 @@ static bool on_death(struct collab *c, struct collab_message *m)
 		               d.err.text);
 		return false;
 	}
-	if (d.err.retry_after > c->live.retry_after)
-		c->live.retry_after = d.err.retry_after;
+	if ((int64_t)d.err.retry_after * 1000 > c->live.retry_after_ms)
+		c->live.retry_after_ms = (int64_t)d.err.retry_after * 1000;
 	live_down(&c->live, now_ms(), chance());
 	if (!was_up)
 		return false; /* one more try that failed is no news */

@@ -322,8 +322,7 @@ bool live_message(struct live *l, const char *json, size_t len, struct collab_me
 	if (!l->session_id[0] && strlen(str(o, "session_id")) == UUID_LEN)
 		strcpy(l->session_id, str(o, "session_id"));
 	if (strcmp(m->type, "going_away") == 0)
-		l->retry_after =
-			(int)(json_integer_value(json_object_get(o, "reconnect_after_ms")) / 1000);
+		l->retry_after_ms = json_integer_value(json_object_get(o, "reconnect_after_ms"));
 	show = on_kind(l, o, m);
 	json_decref(o);
 	return show;
@@ -335,7 +334,7 @@ bool live_message(struct live *l, const char *json, size_t len, struct collab_me
 void live_up(struct live *l)
 {
 	l->lost_ms = -1;
-	l->retry_after = 0;
+	l->retry_after_ms = 0;
 	l->ever = true;
 	l->ready = false;
 	l->nameless = false;
@@ -351,9 +350,9 @@ void live_down(struct live *l, int64_t now_ms, uint32_t random)
 	/* Half of it is chance, so that a thousand clients of one server do not come back at once.
 	 */
 	wait = wait / 2 + (int64_t)((uint64_t)wait / 2 * random / UINT32_MAX);
-	if (wait < (int64_t)l->retry_after * 1000)
-		wait = (int64_t)l->retry_after * 1000 + wait / 2;
-	l->retry_after = 0;
+	if (wait < l->retry_after_ms)
+		wait = l->retry_after_ms + wait / 2;
+	l->retry_after_ms = 0;
 	l->attempts++;
 	l->ready = false;
 	l->retry_ms = now_ms + wait;

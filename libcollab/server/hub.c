@@ -293,6 +293,15 @@ struct exchange *hub_request(struct hub *h, const struct request *r, void *sock)
 /* ---- drain ------------------------------------------------------------------------------------
  */
 
+/* Some sooner, some later: where there are thousands, a thousand a second. */
+static int64_t reconnect_after(struct hub *h)
+{
+	uint32_t chance = 0;
+
+	h->env.random(h->env.arg, &chance, sizeof chance);
+	return h->drain_reconnect_ms + chance % ((uint32_t)h->conns + 1);
+}
+
 void hub_drain(struct hub *h, int64_t reconnect_after_ms)
 {
 	struct map_entry *entry = NULL;
@@ -311,7 +320,7 @@ void hub_drain(struct hub *h, int64_t reconnect_after_ms)
 			buf_printf(&h->scratch,
 			           "{\"reconnect_after_ms\":%lld,\"session_id\":\"%s\","
 			           "\"timestamp\":\"%s\",\"type\":\"going_away\"}",
-			           (long long)reconnect_after_ms, room->session_id, stamp);
+			           (long long)reconnect_after(h), room->session_id, stamp);
 			if (c->framing == FRAMING_WS)
 				(void)conn_reply(c, REPLY_MARK, h->scratch.p, h->scratch.len, NULL,
 				                 room->head.seq, NULL); /* it is closed anyway */

@@ -116,7 +116,8 @@ void hub_gone(struct conn *c, bool clean);
 int64_t hub_tick(struct hub *h);
 
 /*
- * Drain: no new connections or writes (503), going_away to all, then close 1001.  hub_drained once
+ * Drain: no new connections or writes (503), going_away to all, each told to come back after
+ * reconnect_after_ms and up to a millisecond more a connection, then close 1001.  hub_drained once
  * every conn has been told and every write is committed.
  */
 void hub_drain(struct hub *h, int64_t reconnect_after_ms);

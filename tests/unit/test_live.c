@@ -295,6 +295,10 @@ static void test_backoff(void)
 	ok(l.retry_ms >= 3000 && l.retry_ms <= 3500, "the server's wish counts");
 	live_down(&l, 0, 0);
 	is_int(l.retry_ms, 500, "once");
+	(void)hear(&l, "{\"type\":\"going_away\",\"reconnect_after_ms\":7777}");
+	live_down(&l, 0, 0);
+	ok(l.retry_ms >= 7777 && l.retry_ms < 9000,
+	   "to the millisecond, for it is not the same for all");
 	live_release(&l);
 }
 
