@@ -326,6 +326,9 @@ void conn_lost_appends(struct conn *c, int64_t seq)
 	if (c->close_at != INT64_MAX && c->close_at > seq)
 		c->close_at = INT64_MAX; /* what it was to be closed for did not happen */
 	c->own_len = 0;
+	/* It may have been too full to be read, and what filled it is gone. */
+	if (!c->gone)
+		c->hub->transport.want_read(c->sock);
 }
 
 /* What it was to be sent next is gone: a fresh state, never a gap; a bare stream ends. */

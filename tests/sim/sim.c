@@ -68,7 +68,7 @@ static void on_want_write(void *sock)
 
 static void on_want_read(void *sock)
 {
-	(void)sock; /* this network reads at any time */
+	((struct sim_sock *)sock)->want_read = true; /* this network reads at any time anyway */
 }
 
 static void on_drop(void *sock)

@@ -22,7 +22,7 @@ struct sim_sock {
 	struct request request;
 	char path[256], query[256], as[64], key[32], body[4096];
 	struct conn *conn;
-	bool want, dropped;
+	bool want, want_read, dropped;
 	struct ws_decoder decoder;
 	struct buf wire; /* from the hub, not yet decoded */
 	int status;      /* of an answer; 0: none yet */

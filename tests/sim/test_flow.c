@@ -1,0 +1,126 @@
+/*
+ * Flow in simulated time: when who was refused may come again, what a drain tells its clients, and
+ * that nobody is left unread for ever.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+enum { CROWD = 400 };
+
+#define WS "/ws/reports/pmr/r1/collaborate?state=none"
+#define REST "/api/reports/pmr/r1/collaborate/"
+
+static int ask(struct sim *s, const char *user, const char *method, const char *target)
+{
+	struct sim_sock *k = sim_request(s, user, method, target, "{}");
+	int status = k->status;
+
+	sim_close(k, true);
+	return status;
+}
+
+static void begin(struct sim *s)
+{
+	sim_init(s, 1);
+	is_int(ask(s, "u0", "POST", REST "start"), 201, "a session");
+}
+
+/* A minute's worth at once, then one as often as they come back; others are not concerned. */
+static void rates(void)
+{
+	struct sim s;
+	int refused = 0;
+
+	begin(&s);
+	s.conf.limits.requests_per_minute = 30;
+	for (int i = 0; i < 30; i++)
+		refused += ask(&s, "u0", "GET", REST "session") != 200;
+	is_int(refused, 0, "a minute's requests at once are served");
+	is_int(ask(&s, "u0", "GET", REST "session"), 429, "one more is not");
+	sim_run(&s, 1900);
+	is_int(ask(&s, "u0", "GET", REST "session"), 429, "nor after 1.9 seconds");
+	sim_run(&s, 200);
+	is_int(ask(&s, "u0", "GET", REST "session"), 200,
+	       "it is after two: a thirtieth of a minute");
+	is_int(ask(&s, "u0", "GET", REST "session"), 429, "one");
+	is_int(ask(&s, "admin", "GET", REST "session"), 200, "another user is served meanwhile");
+	s.conf.limits.requests_per_minute = 0;
+	is_int(ask(&s, "u0", "GET", REST "session"), 200, "0 is no limit");
+	sim_release(&s);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Those that are sent away together do not come back together. */
+static void drains(void)
+{
+	static struct sim_sock *crowd[CROWD];
+	static int64_t waits[CROWD];
+	struct sim s;
+	int most = 0, closed = 0;
+
+	begin(&s);
+	for (int i = 0; i < CROWD; i++)
+		crowd[i] = sim_connect(&s, "u0", WS);
+	sim_run(&s, 100);
+	hub_drain(s.hub, 1000);
+	for (int i = 0; i < 10; i++)
+		sim_turn(&s);
+	for (int i = 0; i < CROWD; i++) {
+		json_t *o = sim_expect(crowd[i], "going_away");
+
+		waits[i] = sim_int(o, "reconnect_after_ms");
+		closed += crowd[i]->close_code == 1001;
+		json_decref(o);
+	}
+	qsort(waits, CROWD, sizeof waits[0], by_value);
+	for (int i = 0, first = 0; i < CROWD; i++) {
+		while (waits[i] - waits[first] >= 100)
+			first++;
+		most = i - first + 1 > most ? i - first + 1 : most;
+	}
+	is_int(closed, CROWD, "all are closed with 1001");
+	ok(waits[0] >= 1000 && waits[CROWD - 1] <= 1000 + CROWD,
+	   "told to wait from %lld to %lld ms", (long long)waits[0], (long long)waits[CROWD - 1]);
+	ok(most < CROWD / 2, "of %d, no more than %d come within 100 ms", CROWD, most);
+	is_int(ask(&s, "u0", "GET", WS), 426, "who comes by HTTP is told what is wanted");
+	sim_release(&s);
+}
+
+/* What a connection waited for is lost with a failed append: it is read again all the same. */
+static void lost(void)
+{
+	struct sim s;
+	struct sim_sock *k = NULL;
+
+	begin(&s);
+	s.conf.limits.unacked_messages = 4;
+	k = sim_connect(&s, "u0", WS);
+	sim_run(&s, 100);
+	store_mem_faults(s.store)->fail_append = 1;
+	k->want_read = false;
+	sim_send(k, "{\"type\":\"section_update\",\"data\":{\"section_id\":\"s\",\"changes\":{"
+	            "\"content\":\"x\"}}}");
+	for (int i = 0; i < 4; i++)
+		sim_send(k, "{\"type\":\"ping\"}");
+	is_int(hub_reading(k->conn), -1, "with all that may wait, it is not read");
+	sim_run(&s, 2000);
+	json_decref(sim_expect(k, "error"));
+	ok(k->want_read && hub_reading(k->conn) == 0, "when they are lost, it is read again");
+	sim_release(&s);
+}
+
+int main(void)
+{
+	rates();
+	drains();
+	lost();
+	return done();
+}
