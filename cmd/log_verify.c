@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tool_log.h"
+#include "tool_progress.h"
 #include "tool_stream.h"
 
 /* An event may hold a section's text twice as long as it is. */
@@ -12,6 +13,7 @@ enum { EVENT_BYTES_MAX = 64 << 20, HASH_LEN = 64 };
 struct check {
 	struct tool *t;
 	struct collab_chain *chain;
+	struct tool_progress progress;
 	int64_t events, line; /* line: of a file, from 1; 0: of a session */
 	int64_t until;        /* look no further */
 	int64_t expect_seq;   /* -1: nothing is expected */
@@ -39,6 +41,7 @@ static bool check_event(struct check *c, const char *json, size_t len)
 		c->rc = rc;
 	else
 		c->events++;
+	tool_progress(&c->progress, c->events, 0);
 	return rc == 0;
 }
 
@@ -225,8 +228,10 @@ int log_verify(struct tool *t)
 		rc = tool_opt_int(t, "until", 1, INT64_MAX, &c.until, &e);
 	if (!rc)
 		rc = collab_chain_new(&c.chain, &e);
+	tool_progress_begin(&c.progress, t, "events");
 	if (!rc)
 		rc = file ? check_file(&c, file, &e) : check_session(&c, &e);
+	tool_progress_end(&c.progress);
 	if (!rc && !file && until)
 		c.until = collab_chain_seq(c.chain);
 	if (!rc)

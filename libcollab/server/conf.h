@@ -42,6 +42,7 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 	X(presence, grace_seconds, grace_seconds, INT, "10", 0, 3600, "how long a lost connection stays online") \
 	X(presence, cursor_seconds, cursor_seconds, INT, "300", 1, 86400, "how long a cursor that does not move is shown") \
 	X(retention, snapshot_events, snapshot_events, INT, "1000", 1, 1000000, "events between snapshots at the most") \
+	X(retention, keep_days, keep_days, INT, "0", 0, 100000, "how long the events of a session that is over are kept; 0: for ever") \
 	X(retention, room_idle_seconds, room_idle_seconds, INT, "60", 0, 86400, "how long a session nobody looks at stays in memory")
 /* clang-format on */
 

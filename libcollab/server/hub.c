@@ -10,7 +10,7 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-enum { DUE_PAGE = 100, DUE_EVERY_MS = 1000 };
+enum { DUE_PAGE = 100, DUE_EVERY_MS = 1000, SWEEP_EVERY_MS = 600000 };
 
 void hub_log(struct hub *h, enum log_level level, const char *fmt, ...)
 {
@@ -224,6 +224,38 @@ static void due_found(void *arg, const struct store_reply *reply)
 		h->due_next_ms = hub_mono(h);
 }
 
+/* Rows of sessions that are over: those with old events left are compacted. */
+static void sweep_found(void *arg, const struct store_reply *reply)
+{
+	struct hub *h = arg;
+	int64_t before_ms = hub_wall(h) - h->conf->keep_days * INT64_C(86400000);
+
+	h->sweep_pending = false;
+	if (reply->rc || h->draining || h->conf->keep_days == 0)
+		return;
+	for (size_t i = 0; i < reply->sessions_len; i++) {
+		const struct store_session *row = &reply->sessions[i];
+
+		h->sweep_key = row->key;
+		if (row->updated_ms < before_ms && row->seq - row->floor > 1)
+			rewrite_retain(h, row, before_ms);
+	}
+	if (reply->more)
+		h->sweep_next_ms = hub_mono(h);
+	else
+		h->sweep_key = 0;
+}
+
+static void sweep(struct hub *h, int64_t now)
+{
+	struct store_query q = {.active = 0, .after_key = h->sweep_key, .limit = DUE_PAGE};
+
+	if (h->conf->keep_days == 0 || h->sweep_pending || h->draining || now < h->sweep_next_ms)
+		return;
+	h->sweep_next_ms = now + SWEEP_EVERY_MS;
+	h->sweep_pending = store_list(h->store, &q, sweep_found, h) == 0;
+}
+
 static void ask_due(struct hub *h, int64_t now)
 {
 	if (h->due_pending || h->draining || now < h->due_next_ms)
@@ -242,6 +274,7 @@ int64_t hub_tick(struct hub *h)
 	hub_enter(h);
 	ask_store(h);
 	ask_due(h, now);
+	sweep(h, now);
 	recent_tick(h, now);
 	while ((entry = map_next(&h->rooms, &at))) {
 		struct room *room = entry->value;

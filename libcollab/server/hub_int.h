@@ -84,6 +84,9 @@ struct hub {
 	int conns;
 	int64_t due_next_ms; /* mono: when to ask the store for sessions that are due */
 	bool due_pending;
+	int64_t sweep_next_ms; /* mono: when to look for what retention wants compacted */
+	int64_t sweep_key;     /* the directory was looked at up to here */
+	bool sweep_pending;
 	struct import *import;  /* under way; NULL: none */
 	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
 	bool draining;
@@ -541,6 +544,7 @@ struct exchange {
 	int64_t at_seq;
 	int pending; /* store callbacks outstanding that carry x */
 	bool aborted;
+	bool internal; /* no socket waits for the answer */
 	bool auth_waits, auth_waited;
 	bool drain_waits;
 	struct response response;
@@ -585,6 +589,12 @@ void rest_events(struct exchange *x);
 void rest_export(struct exchange *x);
 void rest_import(struct exchange *x);
 void rest_rewrite(struct exchange *x);
+
+/* Compact a session that is over, up to what is older than before_ms. */
+void rewrite_retain(struct hub *h, const struct store_session *row, int64_t before_ms);
+
+/* An exchange of the server with itself: nobody hears its answer, a failure is logged. */
+struct exchange *exchange_internal(struct hub *h);
 
 /* Give up the import that is under way, if there is one. */
 void hub_import_drop(struct hub *h);

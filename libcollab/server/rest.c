@@ -97,10 +97,36 @@ static bool origin_allowed(const struct exchange *x)
 	return false;
 }
 
+struct exchange *exchange_internal(struct hub *h)
+{
+	static const struct request nothing;
+	struct exchange *x = calloc(1, sizeof *x);
+
+	if (!x)
+		return NULL;
+	x->hub = h;
+	x->internal = true;
+	x->request = &nothing;
+	x->started_ms = hub_mono(h);
+	response_init(&x->response, 200);
+	x->next = h->exchanges;
+	if (x->next)
+		x->next->prev = x;
+	h->exchanges = x;
+	return x;
+}
+
 void exchange_answer(struct exchange *x)
 {
 	struct response *r = &x->response;
 
+	if (x->internal) {
+		if (r->status >= 400)
+			hub_log(x->hub, LOG_WARNING, "%.*s", (int)r->body.len,
+			        r->body.p ? r->body.p : "");
+		exchange_free(x);
+		return;
+	}
 	if (x->request->origin && origin_allowed(x)) {
 		buf_printf(&r->headers,
 		           "Access-Control-Allow-Origin: %s\r\nVary: Origin\r\n"

@@ -160,7 +160,7 @@ static void rewritten(void *arg, const struct store_reply *reply)
 	}
 	w->erased += (int64_t)w->len;
 	w->base_looked = true;
-	exchange_with_room(x, room, w->compact ? scrub : look);
+	exchange_with_room(x, room, w->compact ? answer : look);
 }
 
 /* The event that tells of the pass. */
@@ -231,7 +231,8 @@ static int submit(struct exchange *x, const struct store_record *event, struct e
 	                          .records_len = w->len,
 	                          .floor = w->compact ? w->floor : room->floor,
 	                          .base = w->base.len ? w->base.p : NULL,
-	                          .base_len = w->base.len};
+	                          .base_len = w->base.len,
+	                          .erases = !w->compact};
 	int rc = records ? 0 : ERR_NOMEM;
 
 	for (size_t i = 0; !rc && i < w->len; i++)
@@ -576,4 +577,30 @@ void rest_rewrite(struct exchange *x)
 		exchange_error(x, &e, NULL);
 	else
 		exchange_find(x, STORE_BY_REPORT_LATEST, w->compact ? compact_room : erase_room);
+}
+
+/* ---- by itself --------------------------------------------------------------------------------
+ */
+
+void rewrite_retain(struct hub *h, const struct store_session *row, int64_t before_ms)
+{
+	struct room *room = room_of_id(h, row->session_id);
+	struct exchange *x = exchange_internal(h);
+	struct rewrite *w = x ? calloc(1, sizeof *w) : NULL;
+
+	if (!room && w)
+		room = room_open(h, row);
+	if (!room || !w) {
+		free(w);
+		if (x)
+			exchange_free(x); /* another time */
+		return;
+	}
+	w->compact = true;
+	w->until = before_ms;
+	buf_init(&w->bytes, SIZE_MAX / 4);
+	buf_init(&w->base, SIZE_MAX / 4);
+	x->more = w;
+	x->more_free = rewrite_free;
+	exchange_with_room(x, room, compact_room);
 }

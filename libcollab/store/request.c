@@ -123,6 +123,7 @@ int store_request_rewrite(struct store *s, const struct store_rewrite *w, store_
 	r->due_ms = w->append.due_ms;
 	r->active = w->append.active;
 	r->floor = w->floor;
+	r->erases = w->erases;
 	at = (char *)(r + 1);
 	/* The records themselves come first, so that they are aligned. */
 	r->replaced = (struct store_record *)(void *)at;

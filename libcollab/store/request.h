@@ -46,6 +46,7 @@ struct store_request {
 	size_t records_len;
 	struct store_record *replaced; /* rewrite */
 	size_t replaced_len;
+	bool erases;       /* rewrite */
 	int64_t floor;     /* rewrite */
 	const char *bytes; /* snapshot_put; create, rewrite: the base, or NULL */
 	size_t len;

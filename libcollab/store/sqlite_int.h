@@ -202,7 +202,7 @@ int wal_open(struct sqlite_store *s, struct err *e);
 void *wal_main(void *store);
 
 /*
- * Scrubbing (sqlite_scrub.c).  Before the first rewrite of a transaction is committed a file says
+ * Scrubbing (sqlite_scrub.c).  Before a rewrite that erases is committed a file says
  * that there is something to scrub; it goes when that is done.
  */
 int scrub_note(struct sqlite_store *s, const struct store_request_list *batch, struct err *e);

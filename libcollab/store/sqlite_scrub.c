@@ -27,7 +27,7 @@ int scrub_note(struct sqlite_store *s, const struct store_request_list *batch, s
 	const struct store_request *r = batch->first;
 	int fd;
 
-	while (r && r->kind != STORE_REQUEST_REWRITE)
+	while (r && !r->erases)
 		r = r->next;
 	if (!r || scrub_noted(s))
 		return 0;

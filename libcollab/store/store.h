@@ -89,6 +89,7 @@ struct store_rewrite {
 	int64_t floor;    /* records up to here go; the one that there is changes nothing */
 	const char *base; /* the state at the floor, a snapshot that stays; NULL: as it is */
 	size_t base_len;
+	bool erases; /* what was there must leave the files; a scrub follows, after a crash too */
 };
 
 /* What list can ask for: .active = STORE_KEEP and a limit ask for everything. */

@@ -199,3 +199,35 @@ moves() {
 	pmr-log verify | jq -e .ok
 	ws_close w
 }
+
+@test "keep_days: what has been over for so long is compacted, the rest is kept" {
+	local gone kept hash
+	session
+	gone=$SESSION
+	pmr-session end >/dev/null
+	state_hash
+	hash=$(pmr-log state -s "$gone" | jq -cS 'del(.seq, .hash, .floor, .last_activity, .updated_at)')
+	daemon_stop
+	printf '[retention]\nkeep_days = 30\n' >"$DIR/conf"
+	daemon_start_with_clock --config "$DIR/conf"
+	REPORT=pmr-2
+	start
+	kept=$SESSION
+	api POST end olga
+	want 200
+	daemon_stop
+	clock +20d
+	daemon_start_with_clock --config "$DIR/conf"
+	[ "$(pmr-log events -s "$gone" | head -n 1 | jq .seq)" = 1 ]
+	daemon_stop
+	clock +31d
+	daemon_start_with_clock --config "$DIR/conf"
+	# The sweep begins with the start; what is over is compacted when it tells so.
+	for id in "$gone" "$kept"; do
+		until pmr-log events -s "$id" | jq -e -s 'length == 1 and .[0].type == "compacted"' >/dev/null; do
+			[ $((SECONDS_LEFT = ${SECONDS_LEFT:-400} - 1)) -gt 0 ] || fail_with "it was not compacted"
+		done
+		pmr-log verify -s "$id" | jq -e .ok
+	done
+	diff <(jq . <<<"$hash") <(pmr-log state -s "$gone" | jq -S "del(.seq, .hash, .floor, .last_activity, .updated_at)")
+}
