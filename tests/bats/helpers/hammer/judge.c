@@ -120,7 +120,7 @@ static bool read_log(struct judge *j)
 			put(&body, in.p + in.at + head_len, size);
 			in.at += head_len + size + 2;
 		}
-		while ((eol = memchr(body.p + body.at, '\n', waits(&body)))) {
+		while (waits(&body) && (eol = memchr(body.p + body.at, '\n', waits(&body)))) {
 			size_t len = (size_t)(eol - (body.p + body.at));
 
 			*eol = '\0';
