@@ -225,3 +225,21 @@ an_event() {
 	[ "$STATUS" = 4 ]
 	[[ $(cat "$DIR/err") == *"intro stays locked for up to 60 s"* ]]
 }
+
+@test "the example of pmr-lock(1) rewrites a section in steps, under every strategy" {
+	local strategy example
+	# From the manual as it stands: the first of its examples.
+	example=$(sed -n '/^\.Sh EXAMPLES/,/^\.Ed/{/^\./d; p;}' "$REPO/man/pmr-lock.1" | sed '/:$/d; s/^\$ //')
+	[[ $example == pmr-lock* ]]
+	cd "$DIR"
+	printf '#!/bin/sh\necho recalculated >>"$1"\n' >recalculate
+	chmod +x recalculate
+	for strategy in last_write_wins merge manual; do
+		pmr-session start -r pmr-2024-01 --fresh --strategy "$strategy" >/dev/null
+		pmr-section set -r pmr-2024-01 budget <<<"10 %" >/dev/null
+		run -0 sh -c "$example"
+		[ "$(pmr-section get -r pmr-2024-01 budget | paste -sd ' ')" = "10 % recalculated" ]
+		[ "$(pmr-log events -r pmr-2024-01 -t section_locked,section_unlocked | wc -l)" = 2 ]
+		pmr-session end -r pmr-2024-01 >/dev/null
+	done
+}
