@@ -125,9 +125,10 @@ an_event() {
 }
 
 @test "a stalled holder's late write is refused by its fence" {
-	mkfifo "$DIR/go"
-	background pmr-lock --ttl 1 intro -- sh -c "cat '$DIR/go' >/dev/null; echo late | pmr-section set intro"
-	an_event 0 section_locked
+	mkfifo "$DIR/go" "$DIR/started"
+	background pmr-lock --ttl 1 intro -- sh -c "echo >'$DIR/started'; cat '$DIR/go' >/dev/null; echo late | pmr-section set intro"
+	# Not before the command runs: nobody would read what tells it to go on.
+	read -r _ <"$DIR/started"
 	kill -STOP "$JOB"
 	an_event 0 section_unlocked
 	[ "$(jq -r .reason <<<"$EVENT")" = expired ]
