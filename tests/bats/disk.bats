@@ -136,9 +136,9 @@ fails_and_recovers() {
 
 @test "a small file system fills up: refused, served, freed, recovered; nothing acked is lost" {
 	mkdir "$DIR/data"
-	if mount -t tmpfs -o size=6m,mode=700 none "$DIR/data" 2>"$DIR/mount"; then
+	if mount -t tmpfs -o size=40m,mode=700 none "$DIR/data" 2>"$DIR/mount"; then
 		: >"$DIR/mounted"
-		head -c 3m /dev/zero >"$DIR/data/ballast"
+		head -c 36m /dev/zero >"$DIR/data/ballast"
 		daemon_start
 		start
 		load_up size=3000
