@@ -17,11 +17,6 @@ teardown() {
 	clean_up
 }
 
-# tool NAME [ARGUMENT]...: a tool on $REPORT, as it is run by hand.
-tool() {
-	"$BUILD/pmr-$1" -r "$REPORT" --socket "$SOCKET" "${@:2}"
-}
-
 @test "a rolling restart under load loses nothing and repeats nothing" {
 	local i j lines=0
 	daemon_start
@@ -29,10 +24,10 @@ tool() {
 	hammer_start
 	hammer add writer 2 user=eddy
 	hammer add watcher 3 user=vera query=content=delta
-	tool watch --since 0 >"$DIR/watched" 2>>"$DIR/log" 3>&- &
+	"$BUILD/pmr-watch" -r "$REPORT" --socket "$SOCKET" --since 0 >"$DIR/watched" 2>>"$DIR/log" 3>&- &
 	WATCH_PID=$!
 	mkfifo "$DIR/feed"
-	tool send --as cora:Cora <"$DIR/feed" >"$DIR/acks" 2>>"$DIR/log" 3>&- &
+	"$BUILD/pmr-send" -r "$REPORT" --socket "$SOCKET" --as cora:Cora <"$DIR/feed" >"$DIR/acks" 2>>"$DIR/log" 3>&- &
 	SEND_PID=$!
 	exec 7>"$DIR/feed" # closed for what is started from here on
 	for ((i = 0; i < ROUNDS; i++)); do

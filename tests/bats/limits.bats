@@ -151,6 +151,15 @@ at_least() {
 	want 201
 }
 
+@test "import_bytes: an import over it is too_large" {
+	begin import_bytes=1024
+	"$BUILD/pmr-session" export -r "$REPORT" --socket "$SOCKET" >"$DIR/export"
+	[ "$(wc -c <"$DIR/export")" -gt 1024 ]
+	api POST /api/sessions/import '' "@$DIR/export"
+	want 413 '"code":"too_large"'
+	fine
+}
+
 @test "json_depth: bad_json, over WebSocket and HTTP" {
 	begin json_depth=6
 	ws_ask e '{"type":"section_update","data":{"section_id":"intro","changes":{"x":[[1]]}}}' '"type":"ack"'
