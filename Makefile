@@ -53,7 +53,7 @@ SRC_CLIENT := $(call src,client)
 SRC_TOOLS  := $(wildcard cmd/pmr.c cmd/pmr-*.c)
 TOOLS      := $(patsubst cmd/%.c,$(BUILD)/%,$(SRC_TOOLS))
 # What the tools share (cmd/*.c that are no program and no part of one alone).
-SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/collabd.c,$(wildcard cmd/*.c))
+SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/admin_% cmd/collabd.c,$(wildcard cmd/*.c))
 
 OBJ_PURE   = $(call objs,$(SRC_PURE))
 OBJ_STORE  = $(call objs,$(SRC_STORE))
@@ -111,6 +111,9 @@ $(BUILD)/pmr-token: $(OBJ_TOOL_pmr-token)
 OBJ_TOOL_pmr  = $(call objs,$(wildcard cmd/pmr_*.c))
 LIBS_TOOL_pmr = -lsmartcols
 $(BUILD)/pmr: $(OBJ_TOOL_pmr)
+OBJ_TOOL_pmr-admin  = $(call objs,$(wildcard cmd/admin_*.c)) $(BUILD)/libcollab/base/sha256.o
+LIBS_TOOL_pmr-admin = -lcrypto
+$(BUILD)/pmr-admin: $(OBJ_TOOL_pmr-admin)
 OBJ_TOOL_pmr-bench  = $(call objs,$(wildcard cmd/bench_*.c))
 $(BUILD)/pmr-bench: $(OBJ_TOOL_pmr-bench)
 

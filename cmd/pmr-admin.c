@@ -8,6 +8,7 @@
 static const struct tool_option options[] = {
 	{"resume", 0, NULL, "let who is closed reconnect and go on", "kick "},
 	{"no-wait", 0, NULL, "do not wait until everybody has left", "drain "},
+	{"force", 0, NULL, "replace FILE if there is one", "backup "},
 	{"warning", 'w', "NAME=N,...", "warn from these values on", "check "},
 	{"critical", 'c', "NAME=N,...", "be critical from these values on", "check "},
 	{"seqs", 0, "SEQ,SEQ-SEQ,...", "erase the text of these events", "erase "},
@@ -156,6 +157,7 @@ static const struct tool_verb verbs[] = {
 	{"drain", "", "hand everybody over to another daemon, and end this one", 0, 0, TOOL_DRY_RUN,
          drain},
 	{"reload", "", "read configuration and keys again", 0, 0, TOOL_DRY_RUN, reload},
+	{"backup", "FILE", "copy the store to a file while the daemon runs", 1, 1, 0, admin_backup},
 	{"metrics", "", "print what /metrics says", 0, 0, 0, metrics},
 	{"erase", "", "erase what a user wrote in a session, or events' text", 0, 0,
          TOOL_USER | TOOL_REPORT | TOOL_SESSION | TOOL_DRY_RUN, admin_erase},

@@ -9,6 +9,7 @@
 #include "tool.h"
 
 int admin_check(struct tool *t);
+int admin_backup(struct tool *t);
 int admin_compact(struct tool *t);
 int admin_erase(struct tool *t);
 

@@ -59,6 +59,9 @@
 	X(ADMIN_KICK, DELETE, "/api/admin/connections")                                            \
 	X(ADMIN_DRAIN, POST, "/api/admin/drain")                                                   \
 	X(ADMIN_RELOAD, POST, "/api/admin/reload")                                                 \
+	X(ADMIN_BACKUP_START, POST, "/api/admin/backup")                                           \
+	X(ADMIN_BACKUP, GET, "/api/admin/backup")                                                  \
+	X(ADMIN_BACKUP_END, DELETE, "/api/admin/backup")                                           \
 	X(HEALTHZ, GET, "/healthz")                                                                \
 	X(READYZ, GET, "/readyz")                                                                  \
 	X(METRICS, GET, "/metrics")                                                                \

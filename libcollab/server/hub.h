@@ -39,6 +39,7 @@ struct hub_env {
 	int (*reload)(void *arg, struct buf *json, struct err *e);
 	/* Microseconds that never jump, for what is only measured; NULL: by mono_ms. */
 	int64_t (*mono_us)(void *arg);
+	struct backup *backup; /* lent until hub_free */
 };
 
 /* What the hub asks of a socket. */

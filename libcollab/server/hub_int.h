@@ -600,6 +600,7 @@ struct exchange *exchange_internal(struct hub *h);
 void hub_import_drop(struct hub *h);
 void rest_list(struct exchange *x);
 void rest_websocket(struct exchange *x);
+void rest_backup(struct exchange *x);
 bool rest_admin(struct exchange *x); /* false: it is not below /api/admin/ */
 
 /* Whether the exchange's user may read the room: a participant, or by scope.  Sets *e. */

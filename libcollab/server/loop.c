@@ -14,6 +14,7 @@
 
 #include "proto/json_out.h"
 #include "server/auth.h"
+#include "server/backup.h"
 #include "server/hub.h"
 #include "server/log.h"
 #include "server/net.h"
@@ -38,7 +39,8 @@ struct loop {
 	struct auth *auth;
 	struct hub *hub;
 	struct net *net;
-	uv_async_t store_wake, keys_wake;
+	struct backup *backup;
+	uv_async_t store_wake, keys_wake, backup_wake;
 	uv_signal_t terminate, interrupt, hang_up;
 	uv_timer_t tick, drain;
 	uv_prepare_t turn;
@@ -123,6 +125,14 @@ static void on_store(uv_async_t *async)
 	struct loop *l = async->data;
 
 	store_poll(l->store);
+	net_touch(l->net);
+}
+
+static void on_backup(uv_async_t *async)
+{
+	struct loop *l = async->data;
+
+	backup_poll(l->backup);
 	net_touch(l->net);
 }
 
@@ -342,6 +352,8 @@ static int init_handles(struct loop *l)
 	if (rc == 0)
 		rc = uv_async_init(&l->uv, &l->keys_wake, on_keys);
 	if (rc == 0)
+		rc = uv_async_init(&l->uv, &l->backup_wake, on_backup);
+	if (rc == 0)
 		rc = uv_signal_init(&l->uv, &l->terminate);
 	if (rc == 0)
 		rc = uv_signal_init(&l->uv, &l->interrupt);
@@ -350,7 +362,7 @@ static int init_handles(struct loop *l)
 	(void)uv_timer_init(&l->uv, &l->tick);
 	(void)uv_timer_init(&l->uv, &l->drain);
 	(void)uv_prepare_init(&l->uv, &l->turn);
-	l->store_wake.data = l->keys_wake.data = l;
+	l->store_wake.data = l->keys_wake.data = l->backup_wake.data = l;
 	l->terminate.data = l->interrupt.data = l->hang_up.data = l;
 	l->tick.data = l->drain.data = l->turn.data = l;
 	return rc;
@@ -358,8 +370,8 @@ static int init_handles(struct loop *l)
 
 static int begin(struct loop *l, struct err *e)
 {
-	struct hub_env env = {wall_ms, mono_ms,   random_bytes, log_for,
-	                      l,       ask_drain, ask_reload,   mono_us};
+	struct hub_env env = {wall_ms,   mono_ms,    random_bytes, log_for, l,
+	                      ask_drain, ask_reload, mono_us,      NULL};
 	int rc = init_handles(l);
 
 	if (rc)
@@ -369,6 +381,10 @@ static int begin(struct loop *l, struct err *e)
 		rc = parents_make(l->conf->data_dir, e);
 	if (rc == 0)
 		rc = store_sqlite_open(&l->store, l->conf->data_dir, wake_up, &l->store_wake, e);
+	if (rc == 0)
+		rc = backup_new(&l->backup, l->store, l->conf->data_dir, wake_up, &l->backup_wake,
+		                e);
+	env.backup = l->backup;
 	if (rc == 0)
 		rc = auth_new(&l->auth, l->conf, e);
 	if (rc == 0)
@@ -432,7 +448,8 @@ static void finish(struct loop *l)
 	if (l->net)
 		net_close(l->net);
 	(void)uv_run(&l->uv, UV_RUN_NOWAIT); /* what was closed is let go */
-	store_free(l->store);                /* from here on nobody wakes us */
+	backup_free(l->backup);
+	store_free(l->store); /* from here on nobody wakes us */
 	hub_free(l->hub);
 	auth_free(l->auth);
 	uv_walk(&l->uv, close_handle, NULL);

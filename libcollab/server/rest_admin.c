@@ -372,6 +372,9 @@ static void (*const handlers[ROUTES])(struct exchange *x) = {
 	[ROUTE_ADMIN_KICK] = kick,
 	[ROUTE_ADMIN_DRAIN] = drain,
 	[ROUTE_ADMIN_RELOAD] = reload,
+	[ROUTE_ADMIN_BACKUP_START] = rest_backup,
+	[ROUTE_ADMIN_BACKUP] = rest_backup,
+	[ROUTE_ADMIN_BACKUP_END] = rest_backup,
 };
 
 bool rest_admin(struct exchange *x)

@@ -69,14 +69,11 @@ int audit_drop_orphan_snapshots(struct audit *a, struct err *e);
 
 /* ---- whole files ---- */
 
-/* Told how far a copy is; false: give up (ERR_STORE_UNAVAILABLE). */
-typedef bool audit_progress_fn(void *arg, int64_t done, int64_t total);
-
 /*
  * Copy the database `from`, which may be in use, to the new file `to` (mode 0600) as it is at one
  * moment, and sync it.  On failure there is no `to`.  ERR_EXISTS: there is one already.
  */
-int audit_copy(const char *from, const char *to, audit_progress_fn *fn, void *arg, struct err *e);
+int audit_copy(const char *from, const char *to, store_progress_fn *fn, void *arg, struct err *e);
 
 /*
  * Putting a copy of a database in a store's place: begin takes `dir` (made when missing), which no
@@ -90,7 +87,7 @@ int audit_copy(const char *from, const char *to, audit_progress_fn *fn, void *ar
 struct restore;
 enum { AUDIT_NAME_BYTES = 64 };
 int restore_begin(struct restore **out, const char *dir, const char *file, bool force,
-                  audit_progress_fn *fn, void *arg, struct err *e);
+                  store_progress_fn *fn, void *arg, struct err *e);
 const char *restore_path(const struct restore *r);
 int restore_install(struct restore *r, char kept[AUDIT_NAME_BYTES], struct err *e);
 void restore_free(struct restore *r); /* NULL is fine */

@@ -629,6 +629,16 @@ static void mem_stats(struct store *s, struct store_stats *out)
 	out->bytes_free = out->bytes_total = -1;
 }
 
+static int mem_backup(struct store *s, const char *path, store_progress_fn *fn, void *arg,
+                      struct err *e)
+{
+	(void)s;
+	(void)path;
+	(void)fn;
+	(void)arg;
+	return err_set(e, ERR_UNSUPPORTED, "a store in memory has no backup");
+}
+
 static void mem_free(struct store *s)
 {
 	struct mem *m = (struct mem *)s;
@@ -652,8 +662,11 @@ static int mem_append(struct store *s, const struct store_append *a, store_fn *f
 
 int store_mem_new(struct store **out, void (*wake_fn)(void *arg), void *arg)
 {
-	static const struct store_ops ops = {
-		.free = mem_free, .poll = mem_poll, .stats = mem_stats, STORE_REQUEST_OPS};
+	static const struct store_ops ops = {.free = mem_free,
+	                                     .poll = mem_poll,
+	                                     .stats = mem_stats,
+	                                     .backup = mem_backup,
+	                                     STORE_REQUEST_OPS};
 	struct mem *m = calloc(1, sizeof *m);
 
 	*out = NULL;

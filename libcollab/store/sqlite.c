@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/audit.h"
 #include "store/sqlite_int.h"
 
 #define DATABASE "collab.db"
@@ -138,6 +139,13 @@ static void sqlite_stats(struct store *store, struct store_stats *out)
 		out->bytes += st.st_size;
 	if (fstatat(s->dir_fd, DATABASE "-wal", &st, 0) == 0)
 		out->bytes += st.st_size;
+}
+
+/* On any thread: what it looks at does not change while the store is open. */
+static int sqlite_backup(struct store *store, const char *path, store_progress_fn *fn, void *arg,
+                         struct err *e)
+{
+	return audit_copy(((struct sqlite_store *)store)->path, path, fn, arg, e);
 }
 
 static void sqlite_free(struct store *store)
@@ -361,8 +369,11 @@ static int init(struct sqlite_store *s)
 int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *arg), void *arg,
                       struct err *e)
 {
-	static const struct store_ops ops = {
-		.free = sqlite_free, .poll = sqlite_poll, .stats = sqlite_stats, STORE_REQUEST_OPS};
+	static const struct store_ops ops = {.free = sqlite_free,
+	                                     .poll = sqlite_poll,
+	                                     .stats = sqlite_stats,
+	                                     .backup = sqlite_backup,
+	                                     STORE_REQUEST_OPS};
 	struct sqlite_store *s = calloc(1, sizeof *s);
 	int rc;
 

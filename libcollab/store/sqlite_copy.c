@@ -65,7 +65,7 @@ static void remove_database(const char *path)
 	}
 }
 
-static int copy_pages(struct db *from, struct db *to, audit_progress_fn *fn, void *arg,
+static int copy_pages(struct db *from, struct db *to, store_progress_fn *fn, void *arg,
                       struct err *e)
 {
 	struct sqlite3_backup *b = sqlite3_backup_init(to->handle, "main", from->handle, "main");
@@ -97,7 +97,7 @@ static int make_plain(const char *path, struct err *e)
 	return rc;
 }
 
-int audit_copy(const char *from, const char *to, audit_progress_fn *fn, void *arg, struct err *e)
+int audit_copy(const char *from, const char *to, store_progress_fn *fn, void *arg, struct err *e)
 {
 	struct db source = {0}, copy = {0};
 	int64_t tables = 0;
@@ -149,7 +149,7 @@ static int migrate(const char *path, struct err *e)
 }
 
 int restore_begin(struct restore **out, const char *dir, const char *file, bool force,
-                  audit_progress_fn *fn, void *arg, struct err *e)
+                  store_progress_fn *fn, void *arg, struct err *e)
 {
 	struct restore *r = calloc(1, sizeof *r);
 	struct stat st;

@@ -125,6 +125,9 @@ struct store_stats {
 	int64_t batch_records_sum, commit_us_sum, sync_us_sum;
 };
 
+/* Told how far something long is; false: give up (ERR_STORE_UNAVAILABLE). */
+typedef bool store_progress_fn(void *arg, int64_t done, int64_t total);
+
 struct store;
 
 struct store_ops {
@@ -147,6 +150,8 @@ struct store_ops {
 	int (*list)(struct store *s, const struct store_query *q, store_fn *fn, void *arg);
 	int (*due)(struct store *s, int64_t before_ms, size_t limit, store_fn *fn, void *arg);
 	void (*stats)(struct store *s, struct store_stats *out);
+	int (*backup)(struct store *s, const char *path, store_progress_fn *fn, void *arg,
+	              struct err *e);
 };
 
 /* Every backend's struct begins with this. */
@@ -288,6 +293,18 @@ static inline int store_due(struct store *s, int64_t before_ms, size_t limit, st
 static inline void store_stats(struct store *s, struct store_stats *out)
 {
 	s->ops->stats(s, out);
+}
+
+/*
+ * Copy the store, as it is at one moment, to the new file `path` (mode 0600), synced; commits and
+ * reads go on meanwhile.  The one call that blocks, and that any thread may make while the store is
+ * open.  On failure there is no file.  ERR_EXISTS: there is one already; ERR_UNSUPPORTED: the
+ * backend has no files; ERR_STORE_UNAVAILABLE.
+ */
+static inline int store_backup(struct store *s, const char *path, store_progress_fn *fn, void *arg,
+                               struct err *e)
+{
+	return s->ops->backup(s, path, fn, arg, e);
 }
 
 /* ---- backends ---- */

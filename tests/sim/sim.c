@@ -81,7 +81,8 @@ static const struct hub_transport transport = {on_answer,     on_upgrade,   on_s
 
 static void start_hub(struct sim *s)
 {
-	struct hub_env env = {clock_now, clock_now, random_bytes, log_line, s, NULL, NULL, NULL};
+	struct hub_env env = {clock_now, clock_now, random_bytes, log_line, s,
+	                      NULL,      NULL,      NULL,         NULL};
 	struct err e = {0};
 
 	if (hub_new(&s->hub, s->store, s->auth, &s->conf, &env, &transport, &e)) {
