@@ -53,7 +53,7 @@ SRC_CLIENT := $(call src,client)
 SRC_TOOLS  := $(wildcard cmd/pmr.c cmd/pmr-*.c)
 TOOLS      := $(patsubst cmd/%.c,$(BUILD)/%,$(SRC_TOOLS))
 # What the tools share (cmd/*.c that are no program and no part of one alone).
-SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/admin_% cmd/collabd.c,$(wildcard cmd/*.c))
+SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/admin_% cmd/top_% cmd/collabd.c,$(wildcard cmd/*.c))
 
 OBJ_PURE   = $(call objs,$(SRC_PURE))
 OBJ_STORE  = $(call objs,$(SRC_STORE))
@@ -111,6 +111,9 @@ $(BUILD)/pmr-token: $(OBJ_TOOL_pmr-token)
 OBJ_TOOL_pmr  = $(call objs,$(wildcard cmd/pmr_*.c))
 LIBS_TOOL_pmr = -lsmartcols
 $(BUILD)/pmr: $(OBJ_TOOL_pmr)
+OBJ_TOOL_pmr-top  = $(call objs,$(wildcard cmd/top_*.c))
+LIBS_TOOL_pmr-top = -lncurses -ltinfo
+$(BUILD)/pmr-top: $(OBJ_TOOL_pmr-top)
 OBJ_TOOL_pmr-admin  = $(call objs,$(wildcard cmd/admin_*.c)) $(BUILD)/libcollab/base/sha256.o
 LIBS_TOOL_pmr-admin = -lcrypto
 $(BUILD)/pmr-admin: $(OBJ_TOOL_pmr-admin)
@@ -124,6 +127,7 @@ $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
 # Tests
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_CLIENT) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_CLIENT) $(LIBS_PURE)
+$(BUILD)/tests/unit/test_top: $(BUILD)/cmd/top_model.o
 $(BUILD)/tests/unit/test_bench: $(BUILD)/cmd/bench_hist.o $(BUILD)/cmd/bench_seen.o
 $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
@@ -158,10 +162,10 @@ bench-ops: $(BUILD)/tests/bench/ops
 
 # What is needed to build, and to test.  Missing packages are installed (as root, or with sudo).
 DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-dev libjansson-dev \
-       libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev
+       libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev libncurses-dev
 DEPS_RUN = sqlite3 jq curl
 DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
-DEPS_CHECK = bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
+DEPS_CHECK = tmux bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
              zsh fish diffutils
 

@@ -192,6 +192,9 @@ void tool_flush(struct tool *t);
  */
 void tool_signals(void);
 
+/* Whether there was one: for who has to put a terminal in order first. */
+bool tool_caught(void);
+
 /* If there was one: flush and die of it. */
 void tool_signalled(struct tool *t);
 

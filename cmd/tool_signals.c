@@ -62,6 +62,11 @@ void tool_last_words(const char *text)
 		(void)sigaction(SIGHUP, &once, NULL);
 }
 
+bool tool_caught(void)
+{
+	return caught != 0;
+}
+
 void tool_signalled(struct tool *t)
 {
 	if (!caught)

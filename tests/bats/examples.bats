@@ -89,6 +89,12 @@ pipelines_of_the_overview() {
 	daemon_wait
 }
 
+@test "pmr-top(1)" {
+	# The screen wants a terminal (top.bats); the text wants none.
+	page pmr-top.1 's/^pmr-top -o LAG$/pmr-top -b -n 1 -o LAG/'
+	grep -q '^pmr-2024-01 ' out
+}
+
 @test "pmr-bench(1)" {
 	page pmr-bench.1 's/--(readers|sessions|idle) [0-9]+/--\1 2/g; s/pmr-bench /&--duration 0.3 /; s/--rate [0-9]+/--rate 50/' 's/[$][(]pidof collabd[)]/'"$PID/"
 	[ "$(wc -l <out)" -ge 3 ]
