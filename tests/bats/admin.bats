@@ -248,3 +248,25 @@ conf() {
 	run -3 --separate-stderr env -u PMR_SOCKET pmr-admin check --url "$URL" --token-file "$DIR/token"
 	[[ $output == "COLLABD UNKNOWN - "*"collab:admin"* ]]
 }
+
+# examples PAGE: the commands of its EXAMPLES, one a line.
+examples() {
+	awk '/^\.Sh SEE/ { on = 0 } on && /^\$ / { if (line) print line; line = substr($0, 3) } on && /^ / { line = line $0 }
+		/^\.Sh EXAMPLES/ { on = 1 } END { print line }' "$REPO/man/$1"
+}
+
+@test "the examples of the manual work as they stand there" {
+	local line n=0 REPORT=pmr-2024-01
+	start '{"participants":[{"user_id":"ann","user_name":"Ann","role":"editor"}]}'
+	api PUT sections/intro ann '{"changes":{"content":"by ann"}}'
+	want 200
+	join a ann
+	cd "$DIR"
+	while IFS= read -r line; do
+		n=$((n + 1))
+		run -0 --separate-stderr bash -c "set -o pipefail; { $line; } </dev/null || [[ '$line' == *' check '* && \$? -le 2 ]]"
+	done < <(examples pmr-admin.1)
+	[ "$n" = 8 ]
+	[ -s kept.ndjson ] && [ -s "collab-$(date +%F).db" ]
+	daemon_wait
+}

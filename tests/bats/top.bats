@@ -146,3 +146,14 @@ ended() {
 	ended
 	[ "$STATUS" = 143 ]
 }
+
+@test "the examples of the manual work as they stand there" {
+	local line n=0
+	while IFS= read -r line; do
+		n=$((n + 1))
+		[[ $line == *" -b "* ]] || continue # what is on the screen is looked at above
+		run -0 --separate-stderr bash -o pipefail -c "$line"
+		[[ $output == *"$REPORT"* ]]
+	done < <(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/s/^\$ //p' "$REPO/man/pmr-top.1")
+	[ "$n" = 2 ]
+}
