@@ -131,11 +131,8 @@ static int check_snapshot(struct walk *w)
 		int64_t seq = w->snapshot.seq;
 
 		buf_clear(&w->state);
-		if (seq < w->s.seq)
-			rc = drop_snapshot(w, "lies below the log's floor");
-		else
-			state_write(&w->s, &w->state);
-		if (!rc && buf_error(&w->state))
+		state_write(&w->s, &w->state); /* nothing lies between two records */
+		if (buf_error(&w->state))
 			rc = err_set(w->e, buf_error(&w->state), NULL);
 		if (!rc && seq == w->s.seq && !same_state(w, w->snapshot.bytes, w->snapshot.len))
 			rc = drop_snapshot(w, "is not the state that the log says");
@@ -247,15 +244,19 @@ static int check_record(struct walk *w, const struct store_record *r)
 }
 
 /* Where the log was compacted it begins with a state instead of nothing. */
-static int begin(struct walk *w)
+static int read_base(struct walk *w)
 {
 	struct err why = {0};
 	int rc = 0;
 
-	session_init(&w->s, REFS_MAX, 0);
-	w->seq = w->row->floor;
-	rc = next_snapshot(w, w->row->floor > 0 ? w->row->floor - 1 : 0);
-	if (rc || w->row->floor == 0)
+	while (!rc && w->snapshot.seq && w->snapshot.seq < w->row->floor) {
+		int64_t seq = w->snapshot.seq;
+
+		rc = drop_snapshot(w, "lies below the log's floor");
+		if (!rc)
+			rc = next_snapshot(w, seq);
+	}
+	if (rc)
 		return rc;
 	if (w->snapshot.seq == w->row->floor)
 		rc = state_read(w->snapshot.bytes, w->snapshot.len, &w->s, &why);
@@ -269,8 +270,19 @@ static int begin(struct walk *w)
 	} else if (rc) {
 		return err_set(w->e, rc, "%s", why.text);
 	}
+	w->time_ms = w->s.updated_ms;
 	memcpy(w->hash, w->s.hash, SHA256_LEN);
 	return next_snapshot(w, w->row->floor);
+}
+
+static int begin(struct walk *w)
+{
+	int rc;
+
+	session_init(&w->s, REFS_MAX, 0);
+	w->seq = w->row->floor;
+	rc = next_snapshot(w, 0);
+	return rc || w->row->floor == 0 ? rc : read_base(w);
 }
 
 static int read_log(struct walk *w)

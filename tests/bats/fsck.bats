@@ -172,6 +172,30 @@ is_well() {
 	[[ $output == *'"kind":"snapshot"'* ]]
 }
 
+@test "a log that begins with a state instead of its first event" {
+	local seq
+	a_store
+	seq=$(sql "SELECT max(seq) FROM snapshots WHERE session = 1")
+	[ "$seq" = "$(sql "SELECT seq FROM sessions WHERE key = 1")" ]
+	sql "DELETE FROM events WHERE session = 1; DELETE FROM snapshots WHERE session = 1 AND seq < $seq; UPDATE sessions SET floor = $seq WHERE key = 1; UPDATE snapshots SET state = replace(state, '\"floor\":0', '\"floor\":$seq') WHERE session = 1"
+	fsck
+	[ "$status" = 0 ] || fail_with "$output"
+	daemon_start
+	api PUT sections/intro olga '{"changes":{"content":"after"}}'
+	want 200
+	daemon_kill
+	fsck
+	[ "$status" = 0 ] || fail_with "$output"
+	sql "INSERT INTO snapshots VALUES (1, 2, '{}')"
+	fsck --repair
+	[ "$status" = 0 ] || fail_with "$output"
+	[[ $output == *"below the log's floor"* ]]
+	sql "DELETE FROM snapshots WHERE session = 1 AND seq = $seq"
+	fsck
+	[ "$status" = 1 ]
+	[[ $output == *'"mendable":false'*"begins from: it is missing"*"\"seq\":$seq"* ]]
+}
+
 @test "directory: seq, active, time, due and summary; mended" {
 	a_store
 	local change
