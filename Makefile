@@ -269,6 +269,7 @@ uninstall:
 	! cmp -s dist/collabd.conf $(CONFIG) || rm -f $(CONFIG)
 	cd $(DESTDIR)/ && for dir in $(if $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/collabd,$(DOCDIR) \
 	    $(SYSCONFDIR)/collabd); do \
+	    test ! -d .$$dir || find .$$dir -mindepth 1 -type d -path '*/doc/collabd/*' -empty -delete || exit 1; \
 	    test ! -d .$$dir || rmdir $(if $(DESTDIR),-p) --ignore-fail-on-non-empty $${dir#/} || exit 1; done
 
 # target: readme       the core of README.md, from pmr(7)
