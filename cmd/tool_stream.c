@@ -119,28 +119,39 @@ void stream_put(struct stream *s, const void *bytes, size_t len)
 	s->out_len += len;
 }
 
+/* How many bytes from here on go out as they are. */
+static size_t plain(const char *p, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && p[i] != '\n' && p[i] != '\r' && p[i] != 0x7f && p[i] != '\xc2')
+		i++;
+	return i;
+}
+
 void stream_put_json(struct stream *s, const char *json, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t from = 0;
-
 	/* Characters that steer terminals stand within strings only, where an escape is the same.
 	 */
-	for (size_t i = 0; i < len; i++) {
-		const unsigned char *p = (const unsigned char *)json + i;
-		bool c1 = p[0] == 0xc2 && i + 1 < len && p[1] >= 0x80 && p[1] < 0xa0;
-		unsigned char c = c1 ? p[1] : p[0];
-		char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+	while (len > 0) {
+		size_t n = plain(json, len);
+		bool c1 = n + 1 < len && json[n] == '\xc2' && (unsigned char)json[n + 1] < 0xa0;
+		char escape[8];
 
-		if (!c1 && c != 0x7f && c != '\n' && c != '\r')
+		if (n < len && json[n] == '\xc2' && !c1)
+			n++; /* the first byte of a character like others */
+		stream_put(s, json, n);
+		json += n;
+		len -= n;
+		if (len == 0 || n > 0)
 			continue;
-		stream_put(s, json + from, i - from);
-		if (c1 || c == 0x7f)
-			stream_put(s, escape, sizeof escape);
-		i += c1;
-		from = i + 1;
+		if (c1 || json[0] == 0x7f) {
+			(void)snprintf(escape, sizeof escape, "\\u00%02x", (unsigned char)json[c1]);
+			stream_put(s, escape, 6);
+		}
+		json += 1 + c1;
+		len -= 1 + c1;
 	}
-	stream_put(s, json + from, len - from);
 	stream_put(s, "\n", 1);
 }
 

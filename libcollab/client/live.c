@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "client/client_int.h"
 #include "core/event.h"
+#include "proto/json_scan.h"
 
 enum { BACKOFF_MS = 500, BACKOFF_MS_MAX = 20000, SYNTHETIC_BYTES_MAX = 64 << 20 };
 
@@ -273,7 +274,6 @@ static bool on_kind(struct live *l, const json_t *o, struct collab_message *m)
 		move_to(l, m);
 		return true;
 	case COLLAB_ACK:
-		m->duplicate = json_is_true(json_object_get(o, "duplicate"));
 		/* An ack of what was answered already (by a replay) is nobody's. */
 		if (!answered(l, m->ref) && m->duplicate)
 			return false;
@@ -300,30 +300,80 @@ static bool on_kind(struct live *l, const json_t *o, struct collab_message *m)
 	}
 }
 
+/* What is read of every message. */
+static void note(struct collab_message *m, char session_id[UUID_LEN + 1],
+                 const struct json_member *member)
+{
+	if (json_member_is(member, "type"))
+		(void)json_member_copy(member, m->type, sizeof m->type);
+	else if (json_member_is(member, "ref"))
+		(void)json_member_copy(member, m->ref, sizeof m->ref);
+	else if (json_member_is(member, "hash"))
+		(void)json_member_copy(member, m->hash, sizeof m->hash);
+	else if (json_member_is(member, "session_id"))
+		(void)json_member_copy(member, session_id, UUID_LEN + 1);
+	else if (json_member_is(member, "seq"))
+		(void)json_member_integer(member, &m->seq);
+	else if (json_member_is(member, "duplicate"))
+		m->duplicate = member->len == 4 && memcmp(member->value, "true", 4) == 0;
+}
+
+/*
+ * Most messages are others' events and acks, of which no more is needed than what stands at their
+ * top: they are not parsed.  false: this one has to be.
+ */
+static bool live_scan(const struct live *l, struct collab_message *m, char session_id[UUID_LEN + 1])
+{
+	struct json_scan s;
+	struct json_member member;
+	int rc;
+
+	json_scan_init(&s, m->json, m->len);
+	while ((rc = json_scan_next(&s, &member)) == 1) {
+		if (member.escaped && json_member_is(&member, "ref"))
+			return false;
+		note(m, session_id, &member);
+	}
+	m->kind = kind_of(m->type);
+	return rc == 0 && (m->kind == COLLAB_ACK || m->kind == COLLAB_CURSOR ||
+	                   (m->kind == COLLAB_EVENT && (l->ready || !l->out || !m->ref[0])));
+}
+
+/* All of a message, in *o, which is the caller's.  false: it is no object. */
+static bool live_parse(struct live *l, struct collab_message *m, char session_id[UUID_LEN + 1],
+                       json_t **o)
+{
+	const json_t *seq = NULL;
+
+	*o = json_loadb(m->json, m->len, 0, NULL);
+	if (!json_is_object(*o))
+		return false;
+	(void)snprintf(m->type, sizeof m->type, "%s", str(*o, "type"));
+	(void)snprintf(m->ref, sizeof m->ref, "%s", str(*o, "ref"));
+	(void)snprintf(m->hash, sizeof m->hash, "%s", str(*o, "hash"));
+	m->kind = kind_of(m->type);
+	seq = json_object_get(*o, "seq");
+	m->seq = json_is_integer(seq) ? json_integer_value(seq) : -1;
+	m->duplicate = false;
+	if (strlen(str(*o, "session_id")) == UUID_LEN)
+		strcpy(session_id, str(*o, "session_id"));
+	if (strcmp(m->type, "going_away") == 0)
+		l->retry_after_ms = json_integer_value(json_object_get(*o, "reconnect_after_ms"));
+	return true;
+}
+
 bool live_message(struct live *l, const char *json, size_t len, struct collab_message *m)
 {
-	json_t *o = json_loadb(json, len, 0, NULL);
-	const json_t *seq = NULL;
+	char session_id[UUID_LEN + 1] = "";
+	json_t *o = NULL;
 	bool show = false;
 
 	*m = (struct collab_message){.json = json, .len = len, .seq = -1};
-	if (!json_is_object(o)) {
-		json_decref(o);
-		return false;
+	if (live_scan(l, m, session_id) || live_parse(l, m, session_id, &o)) {
+		if (!l->session_id[0] && strlen(session_id) == UUID_LEN)
+			strcpy(l->session_id, session_id);
+		show = on_kind(l, o, m);
 	}
-	(void)snprintf(m->type, sizeof m->type, "%s", str(o, "type"));
-	(void)snprintf(m->ref, sizeof m->ref, "%s", str(o, "ref"));
-	(void)snprintf(m->hash, sizeof m->hash, "%s", str(o, "hash"));
-	(void)snprintf(m->text, sizeof m->text, "%s", "");
-	m->kind = kind_of(m->type);
-	seq = json_object_get(o, "seq");
-	if (json_is_integer(seq))
-		m->seq = json_integer_value(seq);
-	if (!l->session_id[0] && strlen(str(o, "session_id")) == UUID_LEN)
-		strcpy(l->session_id, str(o, "session_id"));
-	if (strcmp(m->type, "going_away") == 0)
-		l->retry_after_ms = json_integer_value(json_object_get(o, "reconnect_after_ms"));
-	show = on_kind(l, o, m);
 	json_decref(o);
 	return show;
 }

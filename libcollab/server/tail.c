@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proto/event_json.h"
+#include "proto/json_scan.h"
 #include "proto/ws.h"
 #include "server/hub_int.h"
 
@@ -164,16 +165,61 @@ void slots_release(struct slots *s)
 	*s = (struct slots){0};
 }
 
+/* One member of a record.  false: what is needed is inside of it. */
+static bool look_at(struct slot *slot, const struct json_member *m, bool *by)
+{
+	char hash[SHA256_HEX_LEN + 1], type[32];
+
+	if (json_member_is(m, "comment") || json_member_is(m, "participant") ||
+	    json_member_is(m, "resolved_by"))
+		return false;
+	if (json_member_is(m, "by") || (json_member_is(m, "user_id") && !*by)) {
+		slot->user_hash = hash64(0, m->value, m->len);
+		*by = json_member_is(m, "by");
+	} else if (json_member_is(m, "section_id")) {
+		slot->section_hash = hash64(0, m->value, m->len);
+	} else if (json_member_is(m, "hash")) {
+		return json_member_copy(m, hash, sizeof hash) &&
+		       sha256_unhex(hash, slot->hash) == 0;
+	} else if (json_member_is(m, "type")) {
+		if (!json_member_copy(m, type, sizeof type))
+			return false;
+		slot->kind = event_kind_parse(type);
+	}
+	return true;
+}
+
+/* By what stands at the top of the record, as nearly all have it.  false: it must be parsed. */
+static bool slot_scan(struct slot *slot, const char *json, size_t len)
+{
+	struct slot looked = *slot;
+	struct json_scan s;
+	struct json_member m;
+	bool by = false;
+	int rc;
+
+	json_scan_init(&s, json, len);
+	while ((rc = json_scan_next(&s, &m)) == 1)
+		if (!look_at(&looked, &m, &by))
+			return false;
+	if (rc == 0 && looked.kind >= 0)
+		*slot = looked;
+	return slot->kind >= 0;
+}
+
 int slot_look(struct slot *slot)
 {
 	const struct frame *f = &slot->frames[FRAME_STORED];
+	const char *json = NULL, *author = NULL;
 	struct event_doc doc = {0};
-	const char *author = NULL;
 	int rc;
 
 	if (slot->kind >= 0)
 		return 0;
-	rc = event_read(f->block->bytes + f->at + f->head, f->len - f->head, &doc, NULL);
+	json = f->block->bytes + f->at + f->head;
+	if (slot_scan(slot, json, f->len - f->head))
+		return 0;
+	rc = event_read(json, f->len - f->head, &doc, NULL);
 	if (!rc) {
 		slot->kind = (int)doc.ev.kind;
 		author = event_author(&doc.ev);
