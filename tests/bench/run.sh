@@ -117,8 +117,10 @@ echo "# an event has $event bytes, an ack $ack; the limit passes as many on, one
 printf '%-58s %12s %12s %8s   %-9s %s\n' '' ours limit ratio floor aim
 versus '1 -> 200, window 32: deliveries/s' '>= 0.4' '>= 0.6' .deliveries_per_second \
 	--readers 200 --window 32
-versus '100 sessions x 10, window 32: deliveries/s' '>= 0.4' '>= 0.6' .deliveries_per_second \
-	--sessions 100 --readers 10 --window 32
+for window in 1 32; do
+	versus "100 sessions x 10, window $window: deliveries/s" '>= 0.4' '>= 0.6' \
+		.deliveries_per_second --sessions 100 --readers 10 --window $window
+done
 versus '100 writers, window 1: acked/s' '>= 0.45' '>= 0.7' .acked_per_second \
 	--sessions 100 --readers 0
 versus '100 writers, window 16: acked/s' '>= 0.1' '>= 0.2' .acked_per_second \
@@ -182,11 +184,12 @@ done
 "$BUILD/pmr-bench" -q --attach --name short --readers 0 --writers 8 --rate 8 --warmup 0 --duration 1 >/dev/null
 : >"$dir/ours"
 : >"$dir/limit"
+# Each after a start of its own: who comes second finds the database in memory.
 for ((i = 0; i < reps * 3; i++)); do
-	stop "$ours"
-	collabd data
-	ours=$PID
 	for name in long short; do
+		stop "$ours"
+		collabd data
+		ours=$PID
 		"$BUILD/pmr-bench" -q --socket "$dir/socket" --attach --name $name --writers 0 --readers 1 \
 			--warmup 0 --duration 0 | jq .connect_us.max >>"$dir/$([ $name = long ] && echo ours || echo limit)"
 	done
