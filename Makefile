@@ -74,7 +74,7 @@ HELPERS   := $(patsubst tests/bats/helpers/%.c,$(BUILD)/tests/%,$(SRC_HELPER))
 SOLIB     = $(BUILD)/libcollab.so.$(SOVERSION)
 PROGRAMS  = $(if $(wildcard cmd/collabd.c),$(BUILD)/collabd) $(TOOLS)
 
-.PHONY: all deps deps-demo deps-check deps-deb check check-deb deb test-programs unit bats lint asan tsan clang demo \
+.PHONY: all deps deps-demo deps-check deps-deb check check-deb deb test-programs unit bats lint asan tsan valgrind clang demo \
         install uninstall readme fuzz bench clean help FORCE
 .DELETE_ON_ERROR:
 
@@ -203,6 +203,13 @@ asan:
 tsan:
 	$(MAKE) BUILD=build-tsan CC=clang SANITIZE=thread CFLAGS='-O1 -g' all test-programs
 	BUILD=$(abspath build-tsan) SANITIZED=1 sh tests/run.sh tsan
+
+# target: valgrind     the C tests, with fewer cases, and daemons under valgrind: no error, nothing lost
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+valgrind:
+	@sh dist/install-packages.sh valgrind
+	$(MAKE) all test-programs
+	BUILD=$(abspath $(BUILD)) UNDER='$(VALGRIND)' SHORT=1 PATIENCE=60 LIMIT=1800 sh tests/run.sh valgrind
 
 # target: clang        build with clang, without warnings
 clang:

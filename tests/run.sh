@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run the tests: run.sh [unit] [sim] [fuzz] [bats] [lint] [tsan]; none: all but tsan.
+# Run the tests: run.sh [unit] [sim] [fuzz] [bats] [lint] [tsan] [valgrind]; none: all but the last two.
 # BUILD is the build directory.  prove runs everything and sums up.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -17,6 +17,11 @@ for what in "$@"; do
 		# What runs threads: the store's writer and reader, the key fetcher, the daemon itself.
 		printf '%s\n' "$BUILD/tests/unit/test_store" "$BUILD/tests/unit/test_auth"
 		find tests/bats -name 'session*.bats' | sort
+		;;
+	valgrind)
+		# The C tests with fewer cases (SHORT), and what a daemon does most, without another clock.
+		find "$BUILD/tests/unit" "$BUILD/tests/sim" -name 'test_*' -type f -perm -u+x | sort
+		echo tests/bats/conflicts.bats
 		;;
 	*) echo "run.sh: unknown suite $what" >&2 && exit 64 ;;
 	esac

@@ -482,7 +482,10 @@ static void run(uint64_t seed, int steps)
 int main(void)
 {
 	uint64_t seed = rnd_seed(1);
-	int rounds = getenv("LONG") ? 300 : 6, steps = getenv("LONG") ? 3500 : 1500;
+	int rounds = getenv("LONG")    ? 300
+	             : getenv("SHORT") ? 1
+	                               : 6,
+	    steps = getenv("LONG") ? 3500 : 1500;
 
 	for (int i = 0; i < rounds; i++)
 		run(seed++, steps);

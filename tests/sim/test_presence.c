@@ -372,7 +372,7 @@ int main(void)
 	crashes();
 	cursors();
 	active();
-	for (int i = 0; i < (getenv("LONG") ? 200 : 10); i++)
+	for (int i = 0; i < (getenv("LONG") ? 200 : getenv("SHORT") ? 1 : 10); i++)
 		at_random(seed++, 200);
 	return done();
 }
