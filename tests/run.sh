@@ -17,6 +17,7 @@ for what in "$@"; do
 		# What runs threads: the store's writer and reader, the key fetcher, the daemon itself.
 		printf '%s\n' "$BUILD/tests/unit/test_store" "$BUILD/tests/unit/test_auth"
 		find tests/bats -name 'session*.bats' | sort
+		printf 'tests/bats/%s.bats\n' admin backup disk
 		;;
 	valgrind)
 		# The C tests with fewer cases (SHORT), and what a daemon does most, without another clock.
