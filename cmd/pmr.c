@@ -45,27 +45,31 @@ static bool own_directory(char out[PATH_MAX])
 	return slash != NULL;
 }
 
-/* pmr-VERB beside this program, else in PATH. */
-static bool find_tool(const char *verb, char out[PATH_MAX])
+static bool find_in_path(const char *name, char out[PATH_MAX])
 {
-	char own[PATH_MAX];
 	const char *path = getenv("PATH");
 
-	if (strchr(verb, '/'))
-		return false;
-	if (own_directory(own) && snprintf(out, PATH_MAX, "%s/pmr-%s", own, verb) < PATH_MAX &&
-	    access(out, X_OK) == 0)
-		return true;
 	while (path && *path) {
 		size_t len = strcspn(path, ":");
 
-		if (len &&
-		    snprintf(out, PATH_MAX, "%.*s/pmr-%s", (int)len, path, verb) < PATH_MAX &&
+		if (len && snprintf(out, PATH_MAX, "%.*s/%s", (int)len, path, name) < PATH_MAX &&
 		    access(out, X_OK) == 0)
 			return true;
 		path += len + (path[len] == ':');
 	}
 	return false;
+}
+
+/* A program of ours: beside this one, else in PATH. */
+static bool find_own(const char *name, char out[PATH_MAX])
+{
+	char own[PATH_MAX];
+
+	if (strchr(name, '/'))
+		return false;
+	return (own_directory(own) && snprintf(out, PATH_MAX, "%s/%s", own, name) < PATH_MAX &&
+	        access(out, X_OK) == 0) ||
+	       find_in_path(name, out);
 }
 
 /* ---- how a verb is shown ----------------------------------------------------------------------
@@ -151,9 +155,9 @@ static int run_tool(char **words)
 	char path[PATH_MAX], name[NAME_MAX + 1], *verb = words[0];
 	int status;
 
-	if (!find_tool(verb, path))
+	if (snprintf(name, sizeof name, "pmr-%s", verb) >= (int)sizeof name ||
+	    !find_own(name, path))
 		return tool_usage(&t, "there is no verb \"%s\" and no pmr-%s", verb, verb);
-	(void)snprintf(name, sizeof name, "pmr-%s", verb); /* a file's name: it fits */
 	words[0] = name;
 	pmr_use_export();
 	if (isatty(STDOUT_FILENO) && how.mode != PMR_RAW) {
@@ -166,6 +170,20 @@ static int run_tool(char **words)
 	return status;
 }
 
+/* A small system has no manuals; --help is better than nothing. */
+static _Noreturn void help_without_man(struct tool *t, const char *program)
+{
+	char path[PATH_MAX];
+	const char *words[] = {path, "--help", NULL};
+
+	if (!find_own(program, path))
+		exit(tool_usage(t, "there is no %s", program));
+	(void)tool_complain(t, 0,
+	                    "there is no man here to show the manual; %s --help says:", program);
+	tool_flush(t);
+	child_exec(t, words);
+}
+
 /* The words of the manual: that of an installed page, or of one in the tree this was built in. */
 static int help(struct tool *t)
 {
@@ -176,6 +194,8 @@ static int help(struct tool *t)
 	if (verb && strchr(verb, '/'))
 		return tool_usage(t, "\"%s\" is no verb", verb);
 	(void)snprintf(page, sizeof page, "pmr%s%s", verb ? "-" : "", verb ? verb : "");
+	if (!find_in_path("man", file))
+		help_without_man(t, page);
 	if (own_directory(dir)) {
 		(void)snprintf(own, sizeof own, "%s", dir);
 		(void)snprintf(file, sizeof file, "%s/../man/%s.1", own, page);

@@ -46,6 +46,7 @@ struct state_view {
 	size_t cursors_len;
 	const char *const *active_editors; /* who moved a cursor recently; who edited is added */
 	size_t active_editors_len;
+	bool inactive; /* it was imported and not activated: over, though its log has no end */
 };
 
 /*

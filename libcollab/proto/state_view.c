@@ -219,7 +219,7 @@ void session_details_write(const struct session *s, bool sections, bool comments
 {
 	json_str(out, "session_id", s->session_id);
 	json_str(out, "report_id", s->report_id);
-	json_bool(out, "has_active_session", s->ended_ms == 0);
+	json_bool(out, "has_active_session", s->ended_ms == 0 && !view->inactive);
 	put_settings(out, s);
 	put_people(out, s, view);
 	put_totals(out, s);

@@ -20,7 +20,8 @@ void room_view(struct room *room, bool without_email, struct state_view *view)
 	                            .without_email = without_email,
 	                            .limits = room->hub->limits,
 	                            .cursors = cursors,
-	                            .active_editors = active};
+	                            .active_editors = active,
+	                            .inactive = !room->active};
 	while ((entry = map_next(&room->people, &at)) && view->cursors_len < VIEW_MAX) {
 		const struct person *p = entry->value;
 

@@ -66,6 +66,7 @@ session() {
 	# Not active: it is read, and stays as it is, whatever is asked.
 	api GET session
 	want 200 '"has_active_session":false'
+	[ "$(pmr-session show -s "$SESSION" | jq .has_active_session)" = false ]
 	run -66 as eddy pmr-section set -s "$SESSION" intro </dev/null
 	run -66 as olga pmr-session end -s "$SESSION"
 	daemon_stop

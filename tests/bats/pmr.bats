@@ -170,6 +170,19 @@ shows() {
 	[[ $output == 'man '*pmr* ]]
 }
 
+@test "help without man is --help" {
+	local pmr
+	pmr=$(command -v pmr)
+	mkdir "$DIR/empty"
+	run -0 --separate-stderr env PATH="$DIR/empty" "$pmr" help wait
+	[ "$output" = "$(pmr-wait --help)" ]
+	# shellcheck disable=SC2154
+	[[ $stderr == *'no man'* ]]
+	run -0 --separate-stderr env PATH="$DIR/empty" "$pmr" help
+	[ "$output" = "$(pmr --help)" ]
+	run -64 env PATH="$DIR/empty" "$pmr" help nothing
+}
+
 @test "a signal ends the tool and pmr" {
 	mkfifo "$DIR/out"
 	(exec script -qec "echo \$\$; TERM=dumb exec pmr watch -r $REPORT -S 0" /dev/null >"$DIR/out" </dev/null 3>&-) &
