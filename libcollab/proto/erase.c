@@ -67,8 +67,10 @@ static void erase_value(struct eraser *x, json_t *o, const char *key)
 	void *next = NULL;
 	size_t i = 0;
 
-	if (json_is_string(value))
-		erase_string(x, o, key);
+	if (json_is_string(value)) {
+		erase_string(x, o, key); /* frees value */
+		return;
+	}
 	json_object_foreach_safe(value, next, name, item)
 	{
 		erase_value(x, value, name);
