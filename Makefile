@@ -318,6 +318,7 @@ bench:
 	@sh dist/install-packages.sh $(DEPS) $(DEPS_BENCH)
 	$(MAKE) all $(BUILD)/bench/limit $(BUILD)/bench/disk $(BUILD)/bench/lws
 	BUILD=$(abspath $(BUILD)) bash tests/bench/run.sh
+	@echo && echo '# text operations on 1 MiB (tests/bench/ops.c)' && $(MAKE) --no-print-directory bench-ops
 $(BUILD)/bench/limit: $(OBJ_PURE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
