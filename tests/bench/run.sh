@@ -226,4 +226,9 @@ row "$idle idle connections: bytes of memory each" \
 	"$(jq '(.server.rss_joined - .server.rss_before) / .connections' <<<"$got")" 5000 '<= 1' '<= 0.8'
 stop "$PID"
 
-[ -n "${QUICK:-}" ] || bash tests/bench/large.sh "$dir" "$BUILD"
+if [ -z "${QUICK:-}" ]; then
+	bash tests/bench/large.sh "$dir" "$BUILD"
+	echo
+	echo "# does cost stay flat?"
+	bash tests/bench/flat.sh "$dir" "$BUILD"
+fi
