@@ -343,7 +343,12 @@ struct lost_lock {
 	char section_id[];
 };
 
-/* Append to `slots` a slot for a stored record, with its frame. */
+/* Append to `slots` a slot for an event, with its frame; what is in it the caller knows and says.
+ */
+int slots_push_event(struct slots *s, struct block **block, int64_t seq, int64_t time_ms,
+                     const char *bytes, size_t len);
+
+/* The same for a stored record; it is only looked for what it may hold, see slot_look. */
 int slots_push_record(struct slots *s, struct block **block, int64_t seq, int64_t time_ms,
                       const char *bytes, size_t len);
 int slot_frame(struct slots *s, struct slot *slot, int form, const char *json, size_t len,

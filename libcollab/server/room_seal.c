@@ -107,8 +107,8 @@ static int seal(struct room *room, struct event *ev, bool answer, uint64_t origi
 	buf_clear(out);
 	rc = event_write(ev, room->head.hash, hash, out);
 	if (!rc)
-		rc = slots_push_record(&room->tail, &room->block, ev->seq, ev->time_ms, out->p,
-		                       out->len);
+		rc = slots_push_event(&room->tail, &room->block, ev->seq, ev->time_ms, out->p,
+		                      out->len);
 	if (!rc && room->hub->conf->level >= LOG_DEBUG)
 		log_event(room, ev, out);
 	if (!rc) {

@@ -112,8 +112,8 @@ static bool holds(const char *bytes, size_t len, const char *what)
 	return false;
 }
 
-int slots_push_record(struct slots *s, struct block **block, int64_t seq, int64_t time_ms,
-                      const char *bytes, size_t len)
+int slots_push_event(struct slots *s, struct block **block, int64_t seq, int64_t time_ms,
+                     const char *bytes, size_t len)
 {
 	struct slot *slot = slots_push(s);
 	int rc;
@@ -123,13 +123,23 @@ int slots_push_record(struct slots *s, struct block **block, int64_t seq, int64_
 	slot->seq = seq;
 	slot->time_ms = time_ms;
 	slot->kind = -1;
-	slot->has_delta = holds(bytes, len, "\"delta\":[");
-	slot->has_email = holds(bytes, len, "\"user_email\":");
 	rc = frame_put(block, bytes, len, &slot->frames[FRAME_STORED]);
 	if (rc)
 		s->len--;
 	else
 		s->bytes += slot->frames[FRAME_STORED].len + sizeof *slot;
+	return rc;
+}
+
+int slots_push_record(struct slots *s, struct block **block, int64_t seq, int64_t time_ms,
+                      const char *bytes, size_t len)
+{
+	int rc = slots_push_event(s, block, seq, time_ms, bytes, len);
+
+	if (!rc) {
+		s->v[s->len - 1].has_delta = holds(bytes, len, "\"delta\":[");
+		s->v[s->len - 1].has_email = holds(bytes, len, "\"user_email\":");
+	}
 	return rc;
 }
 
