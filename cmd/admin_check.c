@@ -135,6 +135,10 @@ static enum state report(struct tool *t, struct metric m[METRICS], const json_t 
 		state = CRITICAL;
 		add(reasons, "the store cannot be written");
 	}
+	if (json_is_true(json_object_get(store, "scrub_pending"))) {
+		state = worse(state, WARNING);
+		add(reasons, "%serased text is still in the files", *reasons ? ", " : "");
+	}
 	if (json_is_true(json_object_get(status, "draining"))) {
 		state = worse(state, WARNING);
 		add(reasons, "%sdraining", *reasons ? ", " : "");

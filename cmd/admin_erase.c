@@ -34,6 +34,32 @@ static json_t *seqs_of(const char *text)
 	return seqs;
 }
 
+/* Whether the text is out of the files too is a part of the answer. */
+static int ask_erase(struct tool *t, const json_t *body)
+{
+	struct collab_response r = {0};
+	struct collab_err e = {0};
+	json_t *answer = NULL;
+	int status = 0, rc = tool_request(t, "POST", "S/erase", body, &r, &e);
+
+	if (!rc)
+		rc = tool_answer(&r, &answer, &e);
+	if (rc) {
+		status = tool_fail(t, &e);
+	} else {
+		tool_put_json(t, r.body, r.len);
+		if (json_is_false(json_object_get(answer, "scrubbed")))
+			status = tool_complain(
+				t, 75,
+				"the text is out of the log, but not yet out of the server's "
+				"files: the disk is full, or somebody reads them; the server goes "
+				"on trying");
+	}
+	json_decref(answer);
+	collab_response_release(&r);
+	return status;
+}
+
 int admin_erase(struct tool *t)
 {
 	const char *user = tool_opt(t, "user"), *list = tool_opt(t, "seqs");
@@ -49,7 +75,7 @@ int admin_erase(struct tool *t)
 	body = json_pack("{s:s*,s:o*}", "user_id", user, "seqs", seqs);
 	rc = body ? tool_target(t, TOOL_NEEDS_SESSION, &e)
 	          : tool_err(&e, "bad_utf8", "the user is not valid UTF-8");
-	status = rc ? tool_fail(t, &e) : tool_ask(t, "POST", "S/erase", body);
+	status = rc ? tool_fail(t, &e) : ask_erase(t, body);
 	json_decref(body);
 	return status;
 }

@@ -10,7 +10,7 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-enum { DUE_PAGE = 100, DUE_EVERY_MS = 1000, SWEEP_EVERY_MS = 600000 };
+enum { DUE_PAGE = 100, DUE_EVERY_MS = 1000, STORE_EVERY_MS = 1000, SWEEP_EVERY_MS = 600000 };
 
 void hub_log(struct hub *h, enum log_level level, const char *fmt, ...)
 {
@@ -107,15 +107,21 @@ void hub_store_works(struct hub *h)
 }
 
 /* The store finds out by itself, also when nobody writes. */
-static void ask_store(struct hub *h)
+void hub_ask_store(struct hub *h)
 {
 	struct store_stats st;
 
-	if (!h->store_retry_ms)
-		return;
+	h->store_asked_ms = hub_mono(h);
 	store_stats(h->store, &st);
-	if (st.writable)
+	if (h->store_retry_ms && st.writable)
 		hub_store_works(h);
+	if (st.scrub.code && !h->unscrubbed)
+		hub_log(h, LOG_WARNING,
+		        "erased text is still in the store's files: %s; it is tried again",
+		        st.scrub.text);
+	else if (!st.scrub.code && h->unscrubbed)
+		hub_log(h, LOG_NOTICE, "erased text is out of the store's files");
+	h->unscrubbed = st.scrub.code != 0;
 }
 
 int hub_new(struct hub **out, struct store *store, struct auth *auth, const struct conf *conf,
@@ -272,7 +278,8 @@ int64_t hub_tick(struct hub *h)
 	size_t at = 0;
 
 	hub_enter(h);
-	ask_store(h);
+	if (h->store_retry_ms || !h->store_asked_ms || now - h->store_asked_ms >= STORE_EVERY_MS)
+		hub_ask_store(h);
 	ask_due(h, now);
 	sweep(h, now);
 	recent_tick(h, now);

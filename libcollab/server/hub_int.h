@@ -89,6 +89,8 @@ struct hub {
 	bool sweep_pending;
 	struct import *import;  /* under way; NULL: none */
 	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
+	int64_t store_asked_ms; /* mono: when the store was asked how it is */
+	bool unscrubbed;        /* the log says that erased text is still in the files */
 	bool draining;
 	int64_t drain_reconnect_ms;
 	int64_t started_ms; /* mono */
@@ -137,6 +139,9 @@ int hub_writable(struct hub *h, struct err *e);
 
 /* A write has worked: if writes were refused, they are not any more, and the log says so. */
 void hub_store_works(struct hub *h);
+
+/* Look whether the store can be written, and scrubbed, and log what has changed. */
+void hub_ask_store(struct hub *h);
 
 /* ---- fold: a state rebuilt from the store ------------------------------------------------------
  */

@@ -79,6 +79,8 @@ static void store(struct hub *h, struct buf *out)
 	store_stats(h->store, &s);
 	gauge(out, "collabd_store_writable", "1 when the last commit worked.", s.writable);
 	gauge(out, "collabd_store_bytes", "Size of the store.", s.bytes);
+	gauge(out, "collabd_store_scrub_pending",
+	      "1 while erased text could not be taken out of the files.", s.scrub.code != 0);
 	gauge(out, "collabd_store_pending", "Store requests under way.", s.pending);
 	counter(out, "collabd_store_commits_total", "Commits.", s.commits);
 	counter(out, "collabd_store_commit_failures_total", "Commits that failed.",

@@ -62,6 +62,7 @@ static void store_member(struct buf *out, const struct store_stats *s)
 	json_int(out, "commits", s->commits);
 	json_int(out, "pending", s->pending);
 	json_int(out, "records", s->records);
+	json_bool(out, "scrub_pending", s->scrub.code != 0);
 	json_int(out, "sessions", s->sessions);
 	json_bool(out, "writable", s->writable);
 	buf_putc(out, '}');

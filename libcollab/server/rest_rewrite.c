@@ -36,7 +36,8 @@ struct rewrite {
 	struct buf bytes;
 	struct piece *pieces;
 	size_t len;
-	int64_t erased; /* in passes that are done */
+	int64_t erased;  /* in passes that are done */
+	bool unscrubbed; /* the files still hold what was there */
 	/* compaction */
 	int64_t floor;
 	/* the state at the floor, if it changes */
@@ -93,27 +94,31 @@ static void answer(struct exchange *x)
 	else
 		json_int(out, "erased", w->erased);
 	json_str(out, "hash", hex);
+	if (!w->compact)
+		json_bool(out, "scrubbed", !w->unscrubbed);
 	json_int(out, "seq", x->room->head.seq);
 	json_str(out, "session_id", x->room->session_id);
 	buf_putc(out, '}');
 	x->response.content_type = "application/json";
+	x->response.status = w->unscrubbed ? 202 : 200;
 	exchange_answer_committed(x);
 }
 
 static void scrubbed(void *arg, const struct store_reply *reply)
 {
 	struct exchange *x = arg;
-	struct err e = reply->err;
 
 	if (!carried(x))
 		return;
-	if (reply->rc)
-		fail(x, reply->rc, &e);
-	else
-		exchange_with_room(x, x->room, answer);
+	((struct rewrite *)x->more)->unscrubbed = reply->rc != 0;
+	hub_ask_store(x->hub);
+	exchange_with_room(x, x->room, answer);
 }
 
-/* The log is as it is to be; now what it was goes from the disk. */
+/*
+ * The log is as it is to be; now what it was goes from the disk.  Where that fails the store does
+ * it later, also when nobody waits for it any more.
+ */
 static void scrub(struct exchange *x)
 {
 	struct err e = {0};

@@ -71,9 +71,12 @@ int audit_drop_orphan_snapshots(struct audit *a, struct err *e);
 
 /*
  * Copy the database `from`, which may be in use, to the new file `to` (mode 0600) as it is at one
- * moment, and sync it.  On failure there is no `to`.  ERR_EXISTS: there is one already.
+ * moment, and sync it.  dir_fd is the directory of the store that has it open (-1: none has): what
+ * was erased there, and is to be scrubbed yet, is not copied.  On failure there is no `to`.
+ * ERR_EXISTS: there is one already.
  */
-int audit_copy(const char *from, const char *to, store_progress_fn *fn, void *arg, struct err *e);
+int audit_copy(const char *from, const char *to, int dir_fd, store_progress_fn *fn, void *arg,
+               struct err *e);
 
 /*
  * Putting a copy of a database in a store's place: begin takes `dir` (made when missing), which no

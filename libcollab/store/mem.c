@@ -386,10 +386,13 @@ static void rewrite(struct mem *m, struct store_request *r)
 		abort(); /* for tests alone: half of a transaction is not shown to anyone */
 }
 
+/* There are no files, but faults there are. */
 static void scrub(struct mem *m, struct store_request *r)
 {
-	(void)m; /* there are no files */
-	(void)r;
+	if (m->faults.no_scrub > 0) {
+		store_request_fail(r, ERR_STORE_UNAVAILABLE, "no room: injected fault");
+		m->stats.scrub = r->reply.err;
+	}
 }
 
 /* ---- reading ---- */
@@ -601,6 +604,8 @@ static void mem_poll(struct store *s)
 	struct mem *m = (struct mem *)s;
 	int64_t n = m->base.pending;
 
+	if (m->faults.no_scrub > 0 && --m->faults.no_scrub == 0)
+		m->stats.scrub = (struct err){0};
 	if (m->faults.hold > 0) {
 		m->faults.hold--;
 		n = 0;

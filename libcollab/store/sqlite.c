@@ -55,6 +55,11 @@ bool queue_take(struct queue *q, int64_t timeout_ms, struct store_request_list *
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail with this clock */
 	until.tv_sec += timeout_ms / 1000;
+	until.tv_nsec += timeout_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
 	(void)pthread_mutex_lock(&q->lock);
 	while (!q->list.first && !q->stop && !timed_out) {
 		if (timeout_ms == 0)
@@ -82,6 +87,14 @@ static void queue_release(struct queue *q)
 	store_request_drop(&q->list);
 	(void)pthread_cond_destroy(&q->more);
 	(void)pthread_mutex_destroy(&q->lock);
+}
+
+int64_t sqlite_now_ms(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail with this clock */
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* ---- the owner's thread ---- */
@@ -145,7 +158,9 @@ static void sqlite_stats(struct store *store, struct store_stats *out)
 static int sqlite_backup(struct store *store, const char *path, store_progress_fn *fn, void *arg,
                          struct err *e)
 {
-	return audit_copy(((struct sqlite_store *)store)->path, path, fn, arg, e);
+	const struct sqlite_store *s = (struct sqlite_store *)store;
+
+	return audit_copy(s->path, path, s->dir_fd, fn, arg, e);
 }
 
 static void sqlite_free(struct store *store)
@@ -402,8 +417,8 @@ int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *ar
 		rc = wal_open(s, e);
 	if (!rc)
 		rc = count(s, e);
-	if (!rc && scrub_noted(s))
-		rc = scrub_do(s, e);
+	if (!rc)
+		scrub_open(s);
 	if (!rc)
 		rc = start_threads(s, e);
 	if (rc)

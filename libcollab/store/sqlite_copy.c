@@ -97,8 +97,10 @@ static int make_plain(const char *path, struct err *e)
 	return rc;
 }
 
-int audit_copy(const char *from, const char *to, store_progress_fn *fn, void *arg, struct err *e)
+int audit_copy(const char *from, const char *to, int dir_fd, store_progress_fn *fn, void *arg,
+               struct err *e)
 {
+	bool dirty = false;
 	struct db source = {0}, copy = {0};
 	int64_t tables = 0;
 	int fd = open(to, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600), rc = 0;
@@ -112,10 +114,14 @@ int audit_copy(const char *from, const char *to, store_progress_fn *fn, void *ar
 		rc = db_exec(&source, "BEGIN", e);
 	if (!rc)
 		rc = db_int(&source, "SELECT count(*) FROM sqlite_master", &tables, e);
+	/* The note cannot go while what is read here holds the log. */
+	dirty = dir_fd >= 0 && scrub_noted(dir_fd);
 	if (!rc)
 		rc = db_open(&copy, to, DB_COPY, e);
 	if (!rc)
 		rc = copy_pages(&source, &copy, fn, arg, e);
+	if (!rc && dirty)
+		rc = db_exec(&copy, "VACUUM", e);
 	db_close(&copy);
 	db_close(&source);
 	if (!rc)
@@ -172,7 +178,7 @@ int restore_begin(struct restore **out, const char *dir, const char *file, bool 
 	if (!rc) {
 		(void)snprintf(r->path, sizeof r->path, "%s.restored", r->dir->path);
 		remove_database(r->path); /* of one that was interrupted */
-		rc = audit_copy(file, r->path, fn, arg, e);
+		rc = audit_copy(file, r->path, -1, fn, arg, e);
 	}
 	if (!rc)
 		rc = migrate(r->path, e);

@@ -153,7 +153,15 @@ struct wal {
 	int frames_new; /* of these, those that no checkpoint has seen */
 	bool writing;   /* a transaction is open */
 	bool gate;      /* none may be opened: a checkpoint wants to reach the end of the log */
+	bool copying;   /* a checkpoint runs */
+	bool held;      /* none may begin: the writer makes its own */
 	bool stop;
+};
+
+/* What was erased and is still in the files; the writer's, like the rest of its state. */
+struct scrub {
+	int64_t at_ms;    /* monotonic: when to try; 0: there is nothing to scrub */
+	int64_t pause_ms; /* the last one, after a failure */
 };
 
 struct sqlite_store {
@@ -165,6 +173,7 @@ struct sqlite_store {
 	int64_t failures_seen; /* of failed commits, the last one reported to the owner */
 	struct queue writes, reads, done;
 	struct writer writer;
+	struct scrub scrub;
 	struct db reader;
 	struct wal wal;
 	pthread_t threads[3];
@@ -189,6 +198,9 @@ int writer_commit(struct writer *w);
 /* Forget the heads: the file may say something else. */
 void writer_forget(struct writer *w);
 
+/* Milliseconds on a clock that only goes forward. */
+int64_t sqlite_now_ms(void);
+
 /* Hand finished requests (left empty) to the owner, and wake it. */
 void sqlite_done(struct sqlite_store *s, struct store_request_list *list);
 
@@ -201,22 +213,34 @@ void *reader_main(void *store);
 int wal_open(struct sqlite_store *s, struct err *e);
 void *wal_main(void *store);
 
+/* Nothing is known any more: close the writer's connection, and start from what is in the file. */
+void writer_restart(struct sqlite_store *s);
+
 /*
- * Scrubbing (sqlite_scrub.c).  Before a rewrite that erases is committed a file says
- * that there is something to scrub; it goes when that is done.
+ * Scrubbing (sqlite_scrub.c).  Before a rewrite that erases is committed a file in the directory,
+ * the note, says that there is something to scrub; it goes when that is done.
  */
 int scrub_note(struct sqlite_store *s, const struct store_request_list *batch, struct err *e);
-bool scrub_noted(const struct sqlite_store *s);
+bool scrub_noted(int dir_fd);
 
-/* Bring the database into a new form without anything old, and empty the log. */
-int scrub_do(struct sqlite_store *s, struct err *e);
+/* At the opening: what was noted is tried at once, and later again by itself. */
+void scrub_open(struct sqlite_store *s);
 
-/* Those of a batch that ask for it, once the rest is committed. */
-void scrub_batch(struct sqlite_store *s, struct store_request_list *batch);
+/* Take those that ask for it out of a batch; do what they ask for, and say how it went. */
+void scrub_take(struct store_request_list *batch, struct store_request_list *out);
+void scrub_answer(struct sqlite_store *s, struct store_request_list *asked);
+
+/* Try it when its time has come; how long that is from now (0: there is nothing to scrub). */
+void scrub_tick(struct sqlite_store *s);
+int64_t scrub_wait_ms(const struct sqlite_store *s);
 
 /* The writer waits here while a checkpoint must be alone, and tells when it is done. */
 void wal_write_begin(struct sqlite_store *s);
 void wal_write_end(struct sqlite_store *s);
+
+/* Between these, which are not between those, the checkpoint thread makes none. */
+void wal_hold(struct sqlite_store *s);
+void wal_let_go(struct sqlite_store *s);
 
 /* Follow the commits of connection d, whose automatic checkpoints end. */
 void wal_follow(struct sqlite_store *s, struct db *d);

@@ -72,6 +72,27 @@ void wal_write_end(struct sqlite_store *s)
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
+void wal_hold(struct sqlite_store *s)
+{
+	struct wal *w = &s->wal;
+
+	(void)pthread_mutex_lock(&w->lock);
+	while (w->copying)
+		(void)pthread_cond_wait(&w->changed, &w->lock);
+	w->held = true;
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+void wal_let_go(struct sqlite_store *s)
+{
+	struct wal *w = &s->wal;
+
+	(void)pthread_mutex_lock(&w->lock);
+	w->held = false;
+	(void)pthread_cond_broadcast(&w->changed);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
 static void gate(struct wal *w, bool shut)
 {
 	(void)pthread_mutex_lock(&w->lock);
@@ -124,6 +145,8 @@ static bool wait_for_work(struct wal *w)
 		         w->frames_new == before)
 			break;
 	}
+	while (w->held && !w->stop)
+		(void)pthread_cond_wait(&w->changed, &w->lock);
 	return !w->stop;
 }
 
@@ -138,9 +161,12 @@ void *wal_main(void *store)
 		bool done;
 
 		w->frames_new = 0;
+		w->copying = true;
 		(void)pthread_mutex_unlock(&w->lock);
 		done = checkpoint_all(w, &frames_max);
 		(void)pthread_mutex_lock(&w->lock);
+		w->copying = false;
+		(void)pthread_cond_broadcast(&w->changed);
 		/* Come back when it is quiet; more of these changes nothing. */
 		if (!done && w->frames_new == 0)
 			w->frames_new = 1;

@@ -70,8 +70,7 @@ static int commit(struct sqlite_store *s, struct store_request_list *batch, stru
 	return rc ? db_error(&w->db, "the commit failed", e) : 0;
 }
 
-/* Nothing is known any more; start again from what is in the file. */
-static void start_over(struct sqlite_store *s)
+void writer_restart(struct sqlite_store *s)
 {
 	struct writer *w = &s->writer;
 	struct err ignored;
@@ -111,6 +110,7 @@ static void count_commit(struct sqlite_store *s, int64_t us)
 
 static void commit_batch(struct sqlite_store *s, struct store_request_list *batch)
 {
+	struct store_request_list scrubs = {0};
 	struct writer *w = &s->writer;
 	struct err e = {0};
 	int64_t start;
@@ -127,7 +127,7 @@ static void commit_batch(struct sqlite_store *s, struct store_request_list *batc
 		}
 		if (w->heads_len > HEADS_MAX)
 			writer_forget(w);
-		scrub_batch(s, batch);
+		scrub_take(batch, &scrubs);
 	} else {
 		w->failing = true;
 		w->failures++;
@@ -135,14 +135,19 @@ static void commit_batch(struct sqlite_store *s, struct store_request_list *batc
 			store_request_fail(r, ERR_STORE_UNAVAILABLE, "%s", e.text);
 			r->failures = w->failures;
 		}
-		start_over(s);
+		writer_restart(s);
 		(void)pthread_mutex_lock(&s->stats_lock);
 		s->stats.writable = false;
 		s->stats.commit_failures++;
 		(void)pthread_mutex_unlock(&s->stats_lock);
 	}
 	wal_write_end(s);
-	sqlite_done(s, batch);
+	if (batch->first)
+		sqlite_done(s, batch);
+	if (scrubs.first) {
+		scrub_answer(s, &scrubs);
+		sqlite_done(s, &scrubs);
+	}
 }
 
 /*
@@ -161,7 +166,7 @@ static void probe(struct sqlite_store *s)
 	if (!rc)
 		rc = schema_touch(&w->db, &e);
 	if (rc)
-		start_over(s);
+		writer_restart(s);
 	else
 		w->failing = w->torn = false;
 	wal_write_end(s);
@@ -176,11 +181,15 @@ void *writer_main(void *store)
 	struct sqlite_store *s = store;
 	struct store_request_list batch = {0};
 
-	while (queue_take(&s->writes, s->writer.failing ? PROBE_MS : 0, &batch)) {
+	for (;;) {
+		bool failing = s->writer.failing;
+
+		if (!queue_take(&s->writes, failing ? PROBE_MS : scrub_wait_ms(s), &batch))
+			return NULL;
 		if (batch.first)
 			commit_batch(s, &batch);
-		else
+		else if (failing)
 			probe(s);
+		scrub_tick(s);
 	}
-	return NULL;
 }

@@ -13,7 +13,7 @@
  * The store knows records by session key, seq and time, and nothing of what is in them.
  * All strings and bytes passed in are copied before the call returns (or lent where said so).
  * All calls are made from one thread; `wake` is called from any thread when store_poll() has work,
- * or when a store that could not be written can be again.
+ * or when a store that could not be written, or scrubbed, can be again.
  * A request that cannot even be queued (out of memory) returns ERR_NOMEM and its callback is never
  * called; in every other case 0 is returned and the callback is called exactly once.
  */
@@ -123,6 +123,8 @@ struct store_stats {
 	int64_t commit_us[STORE_BUCKETS];     /* duration of commits, microseconds */
 	int64_t sync_us[STORE_BUCKETS];       /* of it the end: the log is written and synced */
 	int64_t batch_records_sum, commit_us_sum, sync_us_sum;
+	struct err scrub; /* why what was erased is still in the files; code 0: it is not, or not
+	                     yet tried */
 };
 
 /* Told how far something long is; false: give up (ERR_STORE_UNAVAILABLE). */
@@ -222,8 +224,9 @@ static inline int store_rewrite(struct store *s, const struct store_rewrite *w, 
 
 /*
  * Of what was replaced or removed before this was called, nothing is left in the store's files.
- * One that was not reached, because of a crash or a full disk, is made up for at the next opening.
- * ERR_STORE_UNAVAILABLE.
+ * ERR_STORE_UNAVAILABLE: something is, for want of room or because somebody reads it.  Then, and
+ * also when this is not called after a rewrite that erases, the store does it by itself as soon as
+ * it can, be it after the next opening; stats tells.
  */
 static inline int store_scrub(struct store *s, store_fn *fn, void *arg)
 {
@@ -318,6 +321,7 @@ struct store_mem_faults {
 	int64_t fail_append;
 	int64_t refuse_append; /* the n-th append from now is not even queued: ERR_NOMEM; 0: none */
 	int64_t hold;          /* while > 0, store_poll() completes nothing and counts it down */
+	int64_t no_scrub;      /* the same, and scrubs fail; when it is 0 what failed is done */
 	int64_t polls_max;     /* at most this many completions a poll; 0: all */
 	/* so many queued requests still take effect in store_mem_crash(), though nobody is told */
 	int64_t crash_commits;

@@ -134,6 +134,102 @@ fails_and_recovers() {
 	grep -q 'the store can be written again' "$DIR/log"
 }
 
+# plant TEXT: as an SQLite that was not built to overwrite what is deleted leaves it.
+plant() {
+	sqlite3 -batch "$DIR/data/collab.db" "PRAGMA secure_delete = 0; CREATE TABLE planted (t);
+		INSERT INTO planted SELECT replace(hex(zeroblob(200)), '00', '$1 ') FROM pragma_function_list LIMIT 100;
+		DROP TABLE planted" >/dev/null
+}
+
+# cramped: a disk with room for commits, but not for a second copy of the store.
+cramped() {
+	if [ -f "$DIR/mounted" ]; then
+		head -c $(($(df --output=avail -B 1 "$DIR/data" | tail -n 1) - (4 << 20))) /dev/zero >"$DIR/data/ballast"
+	else
+		prlimit --pid "$PID" --fsize=$((4 << 20)):
+	fi
+}
+
+roomy() {
+	if [ -f "$DIR/mounted" ]; then
+		rm "$DIR/data/ballast"
+	else
+		prlimit --pid "$PID" --fsize=unlimited:
+	fi
+}
+
+# restarts: clean or by SIGKILL, the disk as it is; the note is there, the text is not gone.
+restarts() {
+	"$1"
+	if [ -f "$DIR/mounted" ]; then
+		daemon_start
+	else
+		daemon_start -e "prlimit --fsize=$((4 << 20)): env --ignore-signal=XFSZ"
+	fi
+	[ -e "$DIR/data/collab.scrub" ]
+	grep -aqr Zebrawort "$DIR/data"
+	want_metric collabd_store_scrub_pending 1
+	api GET /readyz
+	want 200
+	api PUT sections/other olga '{"changes":{"content":"still written"}}'
+	want 200
+	api GET sections/other vera
+	want 200 '"content":"still written"'
+}
+
+@test "erase without room for a second copy: told, served, restarted, done when there is room" {
+	local big end
+	export PMR_SOCKET=$DIR/s PMR_REPORT=$REPORT PATH=$BUILD:$PATH
+	mkdir "$DIR/data"
+	if mount -t tmpfs -o size=80m,mode=700 none "$DIR/data" 2>"$DIR/mount"; then
+		: >"$DIR/mounted"
+	else
+		echo "# no mount here ($(cat "$DIR/mount")): files may not grow beyond a size" >&3
+	fi
+	daemon_start -e "env --ignore-signal=XFSZ"
+	start
+	api PUT sections/intro eddy '{"changes":{"content":"Zebrawort"}}'
+	want 200
+	big=$(head -c 900000 /dev/zero | tr '\0' x)
+	for i in {1..14}; do
+		api PUT sections/big olga @- <<<"{\"changes\":{\"content\":\"$i $big\"}}"
+		want 200
+	done
+	daemon_stop
+	plant Zebrawort
+	daemon_start -e "env --ignore-signal=XFSZ"
+	cramped
+	run --separate-stderr -75 pmr-admin erase --user eddy
+	jq -e '.erased > 1 and .scrubbed == false' <<<"$output"
+	[[ $stderr == *"not yet out of the server's files"* ]]
+	# The text is where nobody is shown it, and all goes on.
+	grep -aqr Zebrawort "$DIR/data"
+	! pmr-session export | grep -q Zebrawort
+	[ "$(pmr-section get intro)" = █████████ ]
+	run -1 pmr-admin check -w disk=0 -c disk=0
+	[[ $output == "COLLABD WARNING - erased text is still in the files"* ]]
+	pmr-admin status | jq -e .store.scrub_pending
+	restarts daemon_stop
+	restarts daemon_kill
+	pmr-log verify | jq -e .ok
+	roomy
+	end=$((SECONDS + PATIENCE))
+	until metric collabd_store_scrub_pending && [ "$VALUE" = 0 ]; do
+		[ $SECONDS -lt $end ] || fail_with "still pending"
+	done
+	[ ! -e "$DIR/data/collab.scrub" ]
+	! grep -aqr Zebrawort "$DIR/data"
+	until grep -q "erased text is out of the store's files" "$DIR/log"; do
+		[ $SECONDS -lt $end ] || fail_with "not in the log"
+	done
+	# Once for each of the three daemons that tried, however often.
+	[ "$(grep -c "erased text is still in the store's files: " "$DIR/log")" = 3 ]
+	pmr-admin erase --user eddy | jq -e '.erased == 0 and .scrubbed'
+	pmr-log verify | jq -e .ok
+	daemon_stop
+	"$BUILD/collabd" --config /dev/null --data-dir "$DIR/data" --fsck >/dev/null
+}
+
 @test "a small file system fills up: refused, served, freed, recovered; nothing acked is lost" {
 	mkdir "$DIR/data"
 	if mount -t tmpfs -o size=40m,mode=700 none "$DIR/data" 2>"$DIR/mount"; then

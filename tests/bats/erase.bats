@@ -80,6 +80,7 @@ moves() {
 	grep -aqr Zebra "$DIR/data"
 	pmr-admin erase --user eddy >"$DIR/answer"
 	[ "$(jq .erased "$DIR/answer")" -ge 4 ]
+	[ "$(jq .scrubbed "$DIR/answer")" = true ]
 	nowhere Zebra
 	nowhere zebra@example.org
 	folds

@@ -69,7 +69,7 @@ bench() {
 	for name in rooms connections users_online events_total acks_total errors_total deliveries_total \
 		received_bytes_total sent_bytes_total queue_bytes slow_closes_total commit_records \
 		commit_seconds fsync_seconds ack_seconds delivery_seconds auth_failures_total \
-		connect_failures_total joins_total store_bytes log_events snapshot_age_seconds \
+		connect_failures_total joins_total store_bytes store_scrub_pending log_events snapshot_age_seconds \
 		loop_lag_max_seconds build_info; do
 		grep -q "^# TYPE collabd_$name " <<<"$PAGE" || fail_with "no collabd_$name" || return 1
 	done
