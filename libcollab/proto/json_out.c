@@ -6,44 +6,12 @@
 #include <string.h>
 
 #include "base/rfc3339.h"
+#include "proto/json_scan.h"
 
 /* The greatest integer of which a double knows its neighbours: 2^53 - 1. */
 #define SAFE_INTEGER_MAX INT64_C(9007199254740991)
 
-/* The byte in each of a word's eight places. */
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
 enum { KEYS_ON_STACK = 24 };
-
-/* Whether JSON has no way to write the byte but an escape. */
-static inline bool needs_escape(unsigned char c)
-{
-	return c < 0x20 || c == '"' || c == '\\';
-}
-
-/* Whether any byte of the word is zero (exact as a predicate; the borrow only spreads upwards). */
-static inline bool any_zero(uint64_t w)
-{
-	return (w - EACH(0x01)) & ~w & EACH(0x80);
-}
-
-/* How many bytes from p on need no escape. */
-static size_t clean_run(const char *p, size_t len)
-{
-	size_t i = 0;
-
-	for (; i + 8 <= len; i += 8) {
-		uint64_t w;
-
-		memcpy(&w, p + i, 8);
-		if (((w - EACH(0x20)) & ~w & EACH(0x80)) || any_zero(w ^ EACH('"')) ||
-		    any_zero(w ^ EACH('\\')))
-			break;
-	}
-	while (i < len && !needs_escape((unsigned char)p[i]))
-		i++;
-	return i;
-}
 
 static void put_escape(struct buf *out, unsigned char c)
 {
@@ -61,7 +29,7 @@ static void put_escape(struct buf *out, unsigned char c)
 
 void json_put_string(struct buf *out, const char *s, size_t len)
 {
-	size_t i = clean_run(s, len);
+	size_t i = json_plain_run(s, len);
 
 	if (i == len && !buf_reserve(out, len + 2)) {
 		/* Nothing to escape, as nearly always: one reservation, one copy. */
@@ -81,7 +49,7 @@ void json_put_string(struct buf *out, const char *s, size_t len)
 		size_t run;
 
 		put_escape(out, (unsigned char)s[i++]);
-		run = clean_run(s + i, len - i);
+		run = json_plain_run(s + i, len - i);
 		buf_put(out, s + i, run);
 		i += run;
 	}

@@ -3,7 +3,39 @@
 
 #include <string.h>
 
+/* The byte in each of a word's eight places. */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
 enum { INTEGER_DIGITS = 18 };
+
+/* Whether JSON has no way to write the byte but an escape. */
+static inline bool needs_escape(unsigned char c)
+{
+	return c < 0x20 || c == '"' || c == '\\';
+}
+
+/* Whether any byte of the word is zero (exact as a predicate; the borrow only spreads upwards). */
+static inline bool any_zero(uint64_t w)
+{
+	return (w - EACH(0x01)) & ~w & EACH(0x80);
+}
+
+size_t json_plain_run(const char *p, size_t len)
+{
+	size_t i = 0;
+
+	for (; i + 8 <= len; i += 8) {
+		uint64_t w;
+
+		memcpy(&w, p + i, 8);
+		if (((w - EACH(0x20)) & ~w & EACH(0x80)) || any_zero(w ^ EACH('"')) ||
+		    any_zero(w ^ EACH('\\')))
+			break;
+	}
+	while (i < len && !needs_escape((unsigned char)p[i]))
+		i++;
+	return i;
+}
 
 void json_scan_init(struct json_scan *s, const char *text, size_t len)
 {

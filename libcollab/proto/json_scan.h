@@ -30,6 +30,9 @@ void json_scan_init(struct json_scan *s, const char *text, size_t len);
 /* 1: the next member; 0: the object has ended, and only white space follows it; -1: see above. */
 int json_scan_next(struct json_scan *s, struct json_member *m);
 
+/* How many bytes from p on stand for themselves in a string: no quote, backslash or control. */
+size_t json_plain_run(const char *p, size_t len);
+
 /* Whether the member has this key. */
 bool json_member_is(const struct json_member *m, const char *key);
 

@@ -206,8 +206,8 @@ static int finish_ref(struct reader *r)
 	return rc ? err_set(r->e, rc, NULL) : 0;
 }
 
-int message_parse(const char *bytes, size_t len, const struct limits *limits, struct message *m,
-                  struct err *e)
+int message_parse_tree(const char *bytes, size_t len, const struct limits *limits,
+                       struct message *m, struct err *e)
 {
 	struct reader r = {.m = m, .limits = limits, .e = e, .len = len};
 	int rc = 0;
@@ -225,6 +225,17 @@ int message_parse(const char *bytes, size_t len, const struct limits *limits, st
 	if (!rc)
 		rc = finish_ref(&r);
 	return rc;
+}
+
+int message_parse(const char *bytes, size_t len, const struct limits *limits, struct message *m,
+                  struct err *e)
+{
+	struct reader r = {.m = m, .limits = limits, .e = e, .len = len};
+
+	*m = (struct message){0};
+	if (message_quick(bytes, len, limits, m))
+		return finish_ref(&r);
+	return message_parse_tree(bytes, len, limits, m, e);
 }
 
 int message_parse_body(enum command_kind kind, const char *bytes, size_t len, const char *ref,

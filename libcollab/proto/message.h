@@ -25,7 +25,7 @@ struct message {
 	json_t *keys;
 	struct op delta;
 	const char **mentions;
-	char *text; /* the trimmed comment, where it is not in json as it is */
+	char *text; /* strings that are not in json: all of them, or the trimmed comment */
 };
 
 /*

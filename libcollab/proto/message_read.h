@@ -29,6 +29,17 @@ struct reader {
 int message_load(const char *bytes, size_t len, const struct limits *limits, json_t **out,
                  struct err *e);
 
+/*
+ * A message without a tree: true, and *m (zeroed before) has its command and ref, as
+ * message_parse_tree() would have them, but for the ref's digest.  false, and *m is zeroed: it is
+ * wrong, or rare.
+ */
+bool message_quick(const char *bytes, size_t len, const struct limits *limits, struct message *m);
+
+/* message_parse(), always by a tree: what is right, and what is said of what is wrong. */
+int message_parse_tree(const char *bytes, size_t len, const struct limits *limits,
+                       struct message *m, struct err *e);
+
 /* The first member of that name in the reader's places, or NULL. */
 const json_t *reader_find(const struct reader *r, const char *name);
 

@@ -3,12 +3,13 @@
  * message, 's' a start, any other a body of one of the kinds of commands.
  *
  * What is refused is refused in valid JSON; what is accepted keeps its meaning when it is written
- * and read again.
+ * and read again; what is read without a tree means what it means with one.
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../unit/message_same.h"
 #include "base/utf8.h"
 #include "proto/event_json.h"
 #include "proto/message.h"
@@ -111,6 +112,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *bytes, size_t len)
 		free(copy);
 		return 0;
 	}
+	if (bytes[0] == 'm')
+		assert(quick_try(copy, len - 1, &limits) != QUICK_WRONG);
 	if (bytes[0] == 'm')
 		rc = message_parse(copy, len - 1, &limits, &m, &e);
 	else
