@@ -89,7 +89,7 @@ struct sock {
 	uint8_t phase;
 	uint8_t events; /* what libuv watches */
 	bool local : 1;
-	bool fresh : 1;          /* nothing was ever read */
+	bool fresh : 1;          /* its first request is not complete */
 	bool queued : 1;         /* on the work list */
 	bool closed : 1;         /* libuv has let go */
 	bool paused : 1;         /* the hub does not want it read: on the paused list */

@@ -294,7 +294,6 @@ static void on_readable(struct sock *s)
 		return;
 	}
 	n->counters->bytes_in += got;
-	s->fresh = false;
 	s->read_ms = n->now_ms;
 	s->ping_ms = 0;
 	look_at(s, n->read, (size_t)got);

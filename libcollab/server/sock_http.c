@@ -28,6 +28,7 @@ static void dispatch(struct sock *s)
 
 	tell_peer(s, &head->request.peer);
 	s->keep_alive = head->keep_alive && !s->net->draining;
+	s->fresh = false;
 	sock_phase(s, PHASE_EXCHANGE, NEVER_MS);
 	net_touch(s->net);
 	x = hub_request(s->net->hub, &head->request, s);
@@ -48,22 +49,33 @@ void sock_http_fail(struct sock *s, const struct err *e)
 	net_work(s);
 }
 
+/* A request begins.  The time for the first one began with the connection. */
+static void begin(struct sock *s)
+{
+	int64_t since_ms = s->phase_ms;
+
+	if (http_in_new(&s->in, (size_t)s->net->limits->frame_bytes)) {
+		sock_close(s, false);
+		return;
+	}
+	sock_phase(s, PHASE_REQUEST, s->net->limits->request_seconds * 1000);
+	if (s->fresh)
+		s->phase_ms = since_ms; /* it is looked at then already */
+}
+
 size_t sock_http_input(struct sock *s, const char *p, size_t len)
 {
 	size_t used = 0;
 	struct err e;
 	int rc = 0;
 
-	if (s->phase == PHASE_IDLE) {
-		/* Who does not take its answers gets no more of them. */
-		if (sock_waiting(s) >= PULL_BYTES)
-			return 0;
-		if (http_in_new(&s->in, (size_t)s->net->limits->frame_bytes)) {
-			sock_close(s, false);
-			return 0;
-		}
-		sock_phase(s, PHASE_REQUEST, s->net->limits->request_seconds * 1000);
-	}
+	/* Who does not take its answers gets no more of them. */
+	if (s->phase == PHASE_IDLE && sock_waiting(s) >= PULL_BYTES)
+		return 0;
+	if (s->phase == PHASE_IDLE)
+		begin(s);
+	if (s->phase == PHASE_DEAD)
+		return 0;
 	rc = http_in_read(s->in, p, len, &used, &e);
 	if (rc >= 0 && !net_address_holds(s, rc == HTTP_IN_DONE ? 0 : http_in_held(s->in)))
 		rc = err_set(&e, ERR_RATE_LIMITED, "too much is sent from this address at once");

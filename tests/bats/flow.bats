@@ -263,6 +263,22 @@ all_closed() {
 	exec {fd}>&-
 }
 
+@test "the time for the first request begins with the connection, not with its first byte" {
+	local fd line= t
+	begin --limit request_seconds=4
+	exec {fd}<>"/dev/tcp/${ADDRESS%:*}/${ADDRESS##*:}"
+	# For two seconds nothing is said on either side.
+	if IFS= read -r -t 2 -u "$fd" line; then fail_with "said: $line"; fi
+	t=${EPOCHREALTIME/./}
+	printf 'GET /healthz HTTP/1.1\r\nX-Slow: ' >&"$fd"
+	IFS= read -r -t "$PATIENCE" -u "$fd" line
+	t=$(((${EPOCHREALTIME/./} - t) / 1000))
+	echo "# $t ms after the first byte"
+	[[ $line == 'HTTP/1.1 408 '* ]]
+	((t < 4000))
+	exec {fd}>&-
+}
+
 @test "slow TLS handshakes are closed, and others go on meanwhile" {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
 		-keyout "$DIR/key" -out "$DIR/cert" 2>/dev/null
