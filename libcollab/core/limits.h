@@ -19,6 +19,8 @@
 	X(json_depth, 32, 4, 512, "nesting of a message's JSON")                                   \
 	X(connections_per_user, 20, 0, 100000, "connections of one user, over all sessions")       \
 	X(sockets_per_address, 1000, 0, 1000000, "open sockets from one network address")          \
+	X(answer_bytes_per_address, 67108864, 0, 1099511627776,                                    \
+	  "bytes of answers that one network address does not take")                               \
 	X(sockets, 20000, 0, 1000000, "open sockets in all")                                       \
 	X(session_starts_per_minute, 10, 0, 1000000, "sessions a user may start")                  \
 	X(requests_per_minute, 600, 0, 100000000, "REST requests of a user")                       \

@@ -58,6 +58,8 @@ struct hub_transport {
 	void (*want_read)(void *sock);
 	/* Drop the socket at once, without a farewell; hub_gone need not be called any more. */
 	void (*drop)(void *sock);
+	/* Whether the socket may be given an answer of so many bytes; NULL: always. */
+	bool (*may_answer)(void *sock, size_t bytes);
 };
 
 /*

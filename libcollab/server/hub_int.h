@@ -585,6 +585,13 @@ void exchange_error_committed(struct exchange *x, const struct err *e, const str
 void exchange_free(struct exchange *x);
 void exchange_drop_room(struct exchange *x);
 
+/*
+ * Before something large is made for an answer: whether whoever asks may be given one.  If not, it
+ * was refused.
+ */
+enum { ANSWER_BYTES = 4 << 20 }; /* that it may come to */
+bool exchange_may_answer(struct exchange *x);
+
 /* Hold x->response until the room's head is committed, then answer. */
 void exchange_answer_committed(struct exchange *x);
 

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,25 +20,30 @@ enum { ACCEPTS_A_TURN = 256, LOG_EVERY_MS = 60000, LISTEN_FDS_START = 3 };
 
 /* ---- addresses ------------------------------------------------------------------------------ */
 
-/* Under which an address's sockets are counted: all of an IPv6 network of /64 are one. */
-static void address_key(const unsigned char address[16], char key[64])
+/* Under which a socket is counted: all of an IPv6 network of /64 are one; of this machine, a user.
+ */
+static void address_key(const struct sock *s, char key[64])
 {
 	static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
 	unsigned char prefix[16] = {0};
-	bool v4 = memcmp(address, mapped, sizeof mapped) == 0;
+	bool v4 = memcmp(s->address, mapped, sizeof mapped) == 0;
 
-	memcpy(prefix, address, v4 ? 16 : 8);
+	if (s->local) {
+		(void)snprintf(key, 64, "uid %lu", (unsigned long)s->uid); /* fits */
+		return;
+	}
+	memcpy(prefix, s->address, v4 ? 16 : 8);
 	(void)inet_ntop(AF_INET6, prefix, key, 64); /* cannot fail */
 }
 
 /* Whether one more socket of the address is within limits; then it is counted. */
 static int address_take(struct net *n, struct sock *s)
 {
-	int64_t max = n->limits->sockets_per_address;
+	int64_t max = s->local ? 0 : n->limits->sockets_per_address;
 	struct address_use *use = NULL;
 	char key[64];
 
-	address_key(s->address, key);
+	address_key(s, key);
 	use = map_get(&n->addresses, key);
 	if (use && max > 0 && use->sockets >= max)
 		return ERR_TOO_MANY_SOCKETS;
@@ -61,10 +67,11 @@ void net_address_give(struct sock *s)
 	if (!use)
 		return;
 	(void)net_address_holds(s, 0); /* nothing is always within */
+	net_address_owes(s, 0);
 	s->use = NULL;
 	if (--use->sockets > 0)
 		return;
-	address_key(s->address, key);
+	address_key(s, key);
 	free(map_remove(&s->net->addresses, key));
 }
 
@@ -75,6 +82,22 @@ bool net_address_holds(struct sock *s, size_t body_bytes)
 	s->use->body_bytes += body_bytes - s->body_bytes;
 	s->body_bytes = body_bytes;
 	return s->use->body_bytes <= (size_t)s->net->limits->frame_bytes * BODIES_AN_ADDRESS;
+}
+
+void net_address_owes(struct sock *s, size_t answer_bytes)
+{
+	if (!s->use)
+		return;
+	s->use->answer_bytes += answer_bytes - s->answer_bytes;
+	s->answer_bytes = answer_bytes;
+}
+
+bool net_address_may_owe(const struct sock *s, size_t more)
+{
+	size_t max = (size_t)s->net->limits->answer_bytes_per_address;
+	size_t owed = s->use ? s->use->answer_bytes : 0;
+
+	return max == 0 || owed == 0 || more <= PULL_BYTES || owed + more <= max;
 }
 
 /* ---- accepting ------------------------------------------------------------------------------ */
@@ -132,8 +155,7 @@ static void admit(struct net *n, const struct net_listener *l, int fd,
 		log_refusal(n, err_row(rc)->text);
 		return;
 	}
-	if (!s->local)
-		rc = address_take(n, s);
+	rc = address_take(n, s);
 	if (max > 0 && open >= max) {
 		log_refusal(n, "limit sockets is reached");
 		rc = ERR_SERVER_FULL;

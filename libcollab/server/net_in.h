@@ -49,10 +49,11 @@ enum sock_phase {
 	PHASE_DEAD
 };
 
-/* What an address uses. */
+/* What an address uses, or a user of this machine. */
 struct address_use {
 	int64_t sockets;
-	size_t body_bytes; /* of requests that are not complete, so that nobody is known yet */
+	size_t body_bytes;   /* of requests that are not complete, so that nobody is known yet */
+	size_t answer_bytes; /* of answers that their readers have not taken */
 };
 
 struct sock {
@@ -65,8 +66,9 @@ struct sock {
 	struct exchange *exchange; /* while the hub has it and has not answered */
 	struct conn *conn;         /* while it is a WebSocket or a stream */
 	struct ws_decoder decoder;
-	struct address_use *use; /* NULL: a local socket, or one that is refused */
+	struct address_use *use; /* NULL: one that is refused */
 	size_t body_bytes;       /* counted there */
+	size_t answer_bytes;     /* likewise */
 	struct buf rest;         /* read, not looked at yet from rest_at on */
 	size_t rest_at;
 	struct buf out; /* to be sent, from out_at on; while it is stuck, nothing is pulled */
@@ -187,6 +189,15 @@ void net_address_give(struct sock *s);
 /* The socket holds so much of a body; whether that is within what its address may. */
 bool net_address_holds(struct sock *s, size_t body_bytes);
 
+/* So much of the socket's answers waits. */
+void net_address_owes(struct sock *s, size_t answer_bytes);
+
+/*
+ * Whether its address may be owed so many bytes more.  One answer it may be owed in any case,
+ * however large, and little ones: all sockets have as much.
+ */
+bool net_address_may_owe(const struct sock *s, size_t more);
+
 /* ---- sock.c --------------------------------------------------------------------------------- */
 
 /*
@@ -240,6 +251,9 @@ int64_t sock_ws_due(struct sock *s, int64_t now);
 
 /* Send what there is, until nothing is left or the socket takes no more. */
 void sock_send(struct sock *s);
+
+/* What waits has changed: count it. */
+void sock_count_waiting(struct sock *s);
 
 /* How many bytes were read and not looked at. */
 static inline size_t sock_rest(const struct sock *s)

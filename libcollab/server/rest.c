@@ -182,6 +182,18 @@ void exchange_error_committed(struct exchange *x, const struct err *e, const str
 		exchange_answer(x);
 }
 
+bool exchange_may_answer(struct exchange *x)
+{
+	struct err e = {0};
+
+	if (!x->hub->transport.may_answer || x->hub->transport.may_answer(x->sock, ANSWER_BYTES))
+		return true;
+	buf_puts(&x->response.headers, "Retry-After: 5\r\n");
+	err_set(&e, ERR_RATE_LIMITED, "too many answers to this address are not taken");
+	exchange_error(x, &e, NULL);
+	return false;
+}
+
 void exchange_answer_committed(struct exchange *x)
 {
 	x->then = exchange_answer;

@@ -11,7 +11,7 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-enum { PAGE_DEFAULT = 1000, PAGE_MAX = 10000, PAGE_BYTES = 4 << 20, SCAN = 1000 };
+enum { PAGE_DEFAULT = 1000, PAGE_MAX = 10000, PAGE_BYTES = ANSWER_BYTES, SCAN = 1000 };
 
 /* What the query asks of a page. */
 struct page {
@@ -263,6 +263,8 @@ void rest_events(struct exchange *x)
 {
 	struct err e = {0};
 
+	if (framing_of(x) == FRAMING_WS && !exchange_may_answer(x))
+		return;
 	if (framing_of(x) >= 0) {
 		exchange_find(x, STORE_BY_REPORT_LATEST, events_room);
 		return;

@@ -239,6 +239,8 @@ static void read_at(struct exchange *x)
 		write_view(x);
 		return;
 	}
+	if (!exchange_may_answer(x))
+		return;
 	if (at > x->room->committed)
 		err_field(&e, ERR_BAD_FIELD, "at", "the log ends at seq %lld",
 		          (long long)x->room->committed);

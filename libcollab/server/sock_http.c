@@ -103,16 +103,47 @@ void sock_http_settle(struct sock *s)
 
 /* ---- what the hub asks ---------------------------------------------------------------------- */
 
+/* The answer is more than its address may be owed.  What was only asked is refused. */
+static void withhold(struct sock *s)
+{
+	const struct http_head *head = http_in_head(s->in);
+	struct err e;
+
+	if (strcmp(head->request.method, "GET") != 0) {
+		/* Something was done: an error would say that it was not. */
+		sock_close(s, false);
+		return;
+	}
+	(void)err_set(&e, ERR_RATE_LIMITED, "too many answers to this address are not taken");
+	http_refuse(&e, head, &s->out);
+	s->keep_alive = false;
+	s->lingers = true;
+	sock_phase(s, PHASE_ANSWERED, NEVER_MS);
+	net_work(s);
+}
+
 static void answer(void *sock, struct response *r)
 {
 	struct sock *s = sock;
+	const char *method = http_in_head(s->in)->request.method;
+	size_t bytes = strcmp(method, "HEAD") == 0 ? 0 : r->body.len;
 
 	assert(s->phase == PHASE_EXCHANGE);
 	s->exchange = NULL;
+	if (!net_address_may_owe(s, bytes)) {
+		withhold(s);
+		return;
+	}
 	s->keep_alive = s->keep_alive && !s->net->draining;
-	response_write(r, http_in_head(s->in)->request.method, s->keep_alive, &s->out);
+	response_write(r, method, s->keep_alive, &s->out);
+	sock_count_waiting(s);
 	sock_phase(s, PHASE_ANSWERED, NEVER_MS);
 	net_work(s);
+}
+
+static bool may_answer(void *sock, size_t bytes)
+{
+	return net_address_may_owe(sock, bytes);
 }
 
 static void upgrade(void *sock, struct conn *c, const char *subprotocol)
@@ -179,4 +210,5 @@ const struct hub_transport net_transport = {
 	.want_write = want_write,
 	.want_read = want_read,
 	.drop = drop,
+	.may_answer = may_answer,
 };

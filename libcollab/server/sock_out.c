@@ -55,13 +55,14 @@ static void follow_frames(struct sock *s, const struct gather *g)
 	}
 }
 
-/* How much waits in all sockets, for the metrics. */
-static void count_waiting(struct sock *s)
+/* What a WebSocket or a stream has waiting is one pull at the most; answers come whole. */
+void sock_count_waiting(struct sock *s)
 {
 	size_t waits = sock_waiting(s);
 
 	s->net->counters->queue_bytes += (int64_t)waits - (int64_t)s->out_counted;
 	s->out_counted = waits;
+	net_address_owes(s, s->conn ? 0 : waits);
 }
 
 /* Send once; >= 0: how much was taken, less than all when the socket takes no more; or -1. */
@@ -126,7 +127,7 @@ static bool put_out(struct sock *s, const struct pieces *p)
 	if (sent > 0 || !s->stuck)
 		s->sent_ms = n->now_ms;
 	keep(s, p, (size_t)sent);
-	count_waiting(s);
+	sock_count_waiting(s);
 	if (s->out.error) {
 		sock_close(s, false);
 		return false;

@@ -214,6 +214,123 @@ at_least() {
 	fine
 }
 
+# to VIA: the arguments of curl for Vera over TCP or, as VIA says, the Unix socket, to TO and BASE.
+to() {
+	TO=(-H "Authorization: Bearer $TOKEN") BASE=$URL
+	[ "$1" = tcp ] || TO=(-H "X-Collab-As: vera;Vera" --unix-socket "$SOCKET") BASE=http://localhost
+}
+
+# unread VIA PATH: a request whose answer nobody takes.
+unread() {
+	local fd
+	to "$1"
+	mkfifo "$DIR/unread"
+	exec {fd}<>"$DIR/unread"
+	rm "$DIR/unread"
+	curl -sS -N -m 60 "${TO[@]}" "$BASE$2" >&"$fd" 3>&- 2>/dev/null &
+	UNREAD+=($!) UNREAD_FDS+=("$fd")
+}
+
+# unread_end: nobody waits for them any more.
+unread_end() {
+	local fd since=$SECONDS
+	kill "${UNREAD[@]}" 2>/dev/null || true # those that were refused are gone
+	wait "${UNREAD[@]}" || true
+	for fd in "${UNREAD_FDS[@]}"; do
+		exec {fd}>&-
+	done
+	UNREAD=() UNREAD_FDS=()
+	while metric collabd_queue_bytes && [ "$VALUE" != 0 ] && ((SECONDS - since < PATIENCE)); do
+		:
+	done
+	[ "$VALUE" = 0 ]
+}
+
+# waits_more BYTES: until more than so much waits in the daemon's sockets.
+waits_more() {
+	local since=$SECONDS
+	while metric collabd_queue_bytes && ((VALUE <= $1 && SECONDS - since < PATIENCE)); do
+		:
+	done
+	((VALUE > $1)) || fail_with "only $VALUE bytes wait"
+}
+
+@test "answer_bytes_per_address: rate_limited, with Retry-After, over TCP and of a local user" {
+	local UNREAD=() UNREAD_FDS=() i via path=/api/reports/pmr/pmr-1/collaborate
+	secret
+	mint '{"sub":"vera"}'
+	daemon_start --limit answer_bytes_per_address=10000000 --secret-file "$SECRET" --limit requests_per_minute=0
+	start
+	xs 1000000
+	for ((i = 0; i < 8; i++)); do
+		echo "{\"changes\":{\"content\":\"$XS\"}}" >"$DIR/body"
+		api PUT "sections/large$i" eddy "@$DIR/body"
+		want 200
+	done
+	for via in tcp local; do
+		# 8 MB each, of which the kernel takes some.
+		unread $via $path/state
+		waits_more 1000000
+		for ((i = 0; i < 20; i++)); do
+			unread $via $path/state
+		done
+		waits_more 2000000
+		to $via
+		http "${TO[@]}" "$BASE$path/state"
+		want 429 '"code":"rate_limited"' '"retryable":true'
+		header Retry-After
+		metric collabd_queue_bytes
+		echo "# $via: $VALUE bytes wait"
+		((VALUE <= 10000000 + 21 * 65536))
+		http "${TO[@]}" "$BASE$path/sections/intro?at=1"
+		want 429 '"code":"rate_limited"'
+		http "${TO[@]}" "$BASE$path/events"
+		want 429 '"code":"rate_limited"'
+		# What is small goes on, and all of others.
+		http "${TO[@]}" "$BASE$path/sections/intro"
+		want 200
+		if [ $via = tcp ]; then to local; else to tcp; fi
+		http "${TO[@]}" -o "$DIR/state" "$BASE$path/state"
+		want 200
+		join w cora state=none
+		ws_quiet w
+		ws_close w
+		unread_end
+		to $via
+		http "${TO[@]}" -o "$DIR/state" "$BASE$path/state"
+		want 200
+	done
+}
+
+@test "answer_bytes_per_address: what was done is not refused; its answer comes later, by its key" {
+	local UNREAD=() UNREAD_FDS=() i path=/api/reports/pmr/pmr-1/collaborate
+	daemon_start --limit answer_bytes_per_address=2000000
+	start '{"conflict_resolution_strategy":"merge","participants":[{"user_id":"eddy","role":"editor"},{"user_id":"vera","role":"viewer"}],"sections":{"intro":{"content":"Hello"}}}'
+	state
+	xs 100000
+	echo "{\"base_seq\":$SEQ,\"changes\":{\"delta\":[5,\"$XS\"]}}" >"$DIR/stale"
+	api PUT sections/intro olga "{\"base_seq\":$SEQ,\"changes\":{\"content\":\"Oh, Hello\"}}"
+	want 200
+	xs 1000000
+	echo "{\"base_seq\":$SEQ,\"changes\":{\"content\":\"$XS\"}}" >"$DIR/body"
+	for ((i = 0; i < 6; i++)); do
+		api PUT "sections/large$i" olga "@$DIR/body"
+		want 200
+	done
+	unread local $path/state
+	waits_more 2000000
+	# Its changes, transformed, are in the answer.
+	api PATCH sections/intro eddy "@$DIR/stale" -H 'Idempotency-Key: once'
+	want 000
+	api GET sections/intro olga
+	want 429
+	unread_end
+	api PATCH sections/intro eddy "@$DIR/stale" -H 'Idempotency-Key: once'
+	want 200 '"duplicate":true'
+	api GET sections/intro olga
+	[ "$(json '.content | length')" = 100009 ]
+}
+
 @test "sockets: server_full, with Retry-After; administrators still come in" {
 	begin sockets=2
 	http "$URL/healthz"

@@ -76,8 +76,8 @@ static void on_drop(void *sock)
 	((struct sim_sock *)sock)->dropped = true;
 }
 
-static const struct hub_transport transport = {on_answer,     on_upgrade,   on_stream,
-                                               on_want_write, on_want_read, on_drop};
+static const struct hub_transport transport = {on_answer,    on_upgrade, on_stream, on_want_write,
+                                               on_want_read, on_drop,    NULL};
 
 static void start_hub(struct sim *s)
 {
