@@ -11,13 +11,6 @@
 
 static const char block[] = "\xe2\x96\x88"; /* U+2588 */
 
-/* What is being erased; a failure is sticky. */
-struct eraser {
-	const char *user_id; /* NULL: everybody's text */
-	bool changed;
-	int rc;
-};
-
 static bool is(const json_t *o, const char *key, const char *value)
 {
 	const char *text = json_string_value(json_object_get(o, key));
@@ -25,42 +18,48 @@ static bool is(const json_t *o, const char *key, const char *value)
 	return text && value && strcmp(text, value) == 0;
 }
 
-/* A text of as many code points; NULL: out of memory. */
-static json_t *blank(const char *text, bool *same)
+void erasure_release(struct erasure *x)
 {
-	size_t chars = utf8_chars(text, strlen(text));
-	struct buf out = {0};
-	json_t *value = NULL;
+	map_release(&x->proposals);
+}
 
+/* A text of as many code points; NULL: it is no text, or such a one already. */
+static json_t *blanked(struct erasure *x, const json_t *value)
+{
+	const char *text = json_string_value(value);
+	size_t chars = text ? utf8_chars(text, strlen(text)) : 0;
+	struct buf out = {0};
+	json_t *blank = NULL;
+
+	if (!text)
+		return NULL;
 	buf_init(&out, SIZE_MAX / 4);
 	buf_reserve(&out, chars * (sizeof block - 1));
 	for (size_t i = 0; i < chars; i++)
 		buf_put(&out, block, sizeof block - 1);
 	if (!buf_error(&out))
-		value = json_stringn(out.p, out.len);
-	*same = value && strcmp(json_string_value(value), text) == 0;
+		blank = json_stringn(out.p, out.len);
 	buf_release(&out);
-	return value;
+	if (!blank) {
+		x->rc = ERR_NOMEM;
+	} else if (json_equal(blank, value)) {
+		json_decref(blank);
+		blank = NULL;
+	}
+	x->changed |= blank != NULL;
+	return blank;
 }
 
-static void erase_string(struct eraser *x, json_t *o, const char *key)
+static void erase_string(struct erasure *x, json_t *o, const char *key)
 {
-	const char *text = json_string_value(json_object_get(o, key));
-	bool same = false;
-	json_t *value = text ? blank(text, &same) : NULL;
+	json_t *blank = blanked(x, json_object_get(o, key));
 
-	if (text && !value)
+	if (blank && json_object_set_new(o, key, blank))
 		x->rc = ERR_NOMEM;
-	if (value && !same) {
-		x->changed = true;
-		if (json_object_set(o, key, value))
-			x->rc = ERR_NOMEM;
-	}
-	json_decref(value);
 }
 
 /* Every string in a value; names of members stay. */
-static void erase_value(struct eraser *x, json_t *o, const char *key)
+static void erase_value(struct erasure *x, json_t *o, const char *key)
 {
 	json_t *value = json_object_get(o, key), *item = NULL;
 	const char *name = NULL;
@@ -87,26 +86,18 @@ static void erase_value(struct eraser *x, json_t *o, const char *key)
 }
 
 /* Inserted text is blanked, deleted text counted. */
-static void erase_delta(struct eraser *x, json_t *delta)
+static void erase_delta(struct erasure *x, json_t *delta)
 {
 	json_t *part = NULL;
 	size_t i = 0;
 
 	json_array_foreach(delta, i, part)
 	{
-		const char *text = json_string_value(part);
 		const char *gone = json_string_value(json_object_get(part, "d"));
-		bool same = false;
-		json_t *value = text ? blank(text, &same) : NULL;
+		json_t *blank = blanked(x, part);
 
-		if (text && !value)
+		if (blank && json_array_set_new(delta, i, blank))
 			x->rc = ERR_NOMEM;
-		if (value && !same) {
-			x->changed = true;
-			if (json_array_set(delta, i, value))
-				x->rc = ERR_NOMEM;
-		}
-		json_decref(value);
 		if (!gone)
 			continue;
 		x->changed = true;
@@ -117,7 +108,7 @@ static void erase_delta(struct eraser *x, json_t *delta)
 }
 
 /* `changes` of a section, or a section's keys. */
-static void erase_changes(struct eraser *x, json_t *changes)
+static void erase_changes(struct erasure *x, json_t *changes)
 {
 	const char *key = NULL;
 	json_t *value = NULL;
@@ -132,7 +123,7 @@ static void erase_changes(struct eraser *x, json_t *changes)
 	}
 }
 
-static void erase_text(struct eraser *x, json_t *j)
+static void erase_text(struct erasure *x, json_t *j)
 {
 	erase_changes(x, json_object_get(j, "changes"));
 	erase_changes(x, json_object_get(j, "proposed_changes"));
@@ -143,7 +134,7 @@ static void erase_text(struct eraser *x, json_t *j)
 }
 
 /* The names of the user in an object that tells of somebody. */
-static void erase_names(struct eraser *x, json_t *o)
+static void erase_names(struct erasure *x, json_t *o)
 {
 	if (!is(o, "user_id", x->user_id))
 		return;
@@ -151,16 +142,31 @@ static void erase_names(struct eraser *x, json_t *o)
 	erase_string(x, o, "user_email");
 }
 
-/* Whether the text in the event is the user's: of a comment carried over, its own author's. */
-static bool wrote(const struct eraser *x, const json_t *j)
+/* What the user proposes is the user's text, also where somebody else settles for it. */
+static void note_proposal(struct erasure *x, const json_t *conflict)
+{
+	const char *id = json_string_value(json_object_get(conflict, "conflict_id"));
+
+	if (id && is(conflict, "user_id", x->user_id) && map_put(&x->proposals, id, x))
+		x->rc = ERR_NOMEM;
+}
+
+/* Whether the text in the event is the user's. */
+static bool wrote(const struct erasure *x, const json_t *j)
 {
 	const json_t *comment = json_object_get(j, "comment");
+	const char *conflict_id = json_string_value(json_object_get(j, "conflict_id"));
 
 	if (!x->user_id)
 		return true;
 	if (comment)
 		return is(comment, "user_id", x->user_id);
-	return is(j, json_object_get(j, "by") ? "by" : "user_id", x->user_id);
+	if (is(j, "resolution", "proposed") && conflict_id)
+		return map_get(&x->proposals, conflict_id) != NULL;
+	/* What was carried over keeps its author, and is by who carried it. */
+	if (json_object_get(j, "by") && !json_is_true(json_object_get(j, "carried")))
+		return is(j, "by", x->user_id);
+	return is(j, "user_id", x->user_id);
 }
 
 /* The record says that it is erased, and what its digest was. */
@@ -193,7 +199,7 @@ static int mark(json_t *j)
 }
 
 /* Write what was changed. */
-static int finish(const struct eraser *x, const json_t *j, struct buf *out, bool *changed,
+static int finish(const struct erasure *x, const json_t *j, struct buf *out, bool *changed,
                   struct err *e)
 {
 	int rc = x->rc;
@@ -206,36 +212,44 @@ static int finish(const struct eraser *x, const json_t *j, struct buf *out, bool
 	return rc ? err_set(e, rc, NULL) : 0;
 }
 
-int event_erase(const char *bytes, size_t len, const char *user_id, struct buf *out, bool *changed,
+static int begin(struct erasure *x, const char *bytes, size_t len, json_t **j, bool *changed,
+                 struct err *e)
+{
+	x->changed = *changed = false;
+	x->rc = 0;
+	return stored_load(bytes, len, j, e);
+}
+
+int event_erase(struct erasure *x, const char *bytes, size_t len, struct buf *out, bool *changed,
                 struct err *e)
 {
-	struct eraser x = {.user_id = user_id};
 	json_t *j = NULL, *before = NULL;
-	int rc = stored_load(bytes, len, &j, e);
+	int rc = begin(x, bytes, len, &j, changed, e);
 
-	*changed = false;
 	if (rc)
 		return rc;
 	before = json_deep_copy(j);
 	if (!before)
-		x.rc = ERR_NOMEM;
-	if (wrote(&x, j))
-		erase_text(&x, j);
-	if (user_id) {
-		erase_names(&x, j);
-		erase_names(&x, json_object_get(j, "comment"));
-		erase_names(&x, json_object_get(j, "participant"));
+		x->rc = ERR_NOMEM;
+	if (x->user_id && is(j, "type", "conflict_detected"))
+		note_proposal(x, j);
+	if (wrote(x, j))
+		erase_text(x, j);
+	if (x->user_id) {
+		erase_names(x, j);
+		erase_names(x, json_object_get(j, "comment"));
+		erase_names(x, json_object_get(j, "participant"));
 	}
-	if (x.changed && !x.rc) {
-		x.rc = mark(before);
+	if (x->changed && !x->rc) {
+		x->rc = mark(before);
 		for (const char *const *key = (const char *const[]){"digest", "erased", NULL}; *key;
 		     key++)
 			if (json_object_set(j, *key, json_object_get(before, *key)))
-				x.rc = ERR_NOMEM;
+				x->rc = ERR_NOMEM;
 		(void)json_object_del(j, "event_id");   /* either may be missing */
 		(void)json_object_del(j, "ref_digest"); /* as above */
 	}
-	rc = finish(&x, j, out, changed, e);
+	rc = finish(x, j, out, changed, e);
 	json_decref(before);
 	json_decref(j);
 	return rc;
@@ -245,7 +259,7 @@ int event_erase(const char *bytes, size_t len, const char *user_id, struct buf *
  */
 
 /* By a text's digest it could be guessed. */
-static void forget_lost(struct eraser *x, json_t *comment)
+static void forget_lost(struct erasure *x, json_t *comment)
 {
 	if (json_object_get(comment, "lost_digest") &&
 	    (json_object_set_new(comment, "lost_digest", json_string("")) ||
@@ -253,7 +267,7 @@ static void forget_lost(struct eraser *x, json_t *comment)
 		x->rc = ERR_NOMEM;
 }
 
-static void erase_sections(struct eraser *x, json_t *sections)
+static void erase_sections(struct erasure *x, json_t *sections)
 {
 	const char *id = NULL;
 	json_t *section = NULL;
@@ -268,45 +282,44 @@ static void erase_sections(struct eraser *x, json_t *sections)
 	}
 }
 
-int state_erase(const char *bytes, size_t len, const char *user_id, struct buf *out, bool *changed,
+int state_erase(struct erasure *x, const char *bytes, size_t len, struct buf *out, bool *changed,
                 struct err *e)
 {
-	struct eraser x = {.user_id = user_id};
 	json_t *j = NULL, *item = NULL;
 	size_t i = 0;
-	int rc = stored_load(bytes, len, &j, e);
+	int rc = begin(x, bytes, len, &j, changed, e);
 
-	*changed = false;
 	if (rc)
 		return rc;
 	json_array_foreach(json_object_get(j, "members"), i, item)
 	{
-		erase_names(&x, item);
+		erase_names(x, item);
 	}
 	json_array_foreach(json_object_get(j, "comments"), i, item)
 	{
-		if (is(item, "user_id", user_id))
-			erase_string(&x, item, "content");
-		erase_names(&x, item);
+		if (is(item, "user_id", x->user_id))
+			erase_string(x, item, "content");
+		erase_names(x, item);
 	}
 	json_array_foreach(json_object_get(j, "conflicts"), i, item)
 	{
-		if (is(item, "user_id", user_id))
-			erase_changes(&x, json_object_get(item, "proposed_changes"));
-		erase_names(&x, item);
+		if (is(item, "user_id", x->user_id))
+			erase_changes(x, json_object_get(item, "proposed_changes"));
+		note_proposal(x, item);
+		erase_names(x, item);
 	}
-	erase_sections(&x, json_object_get(j, "sections"));
-	json_array_foreach(json_object_get(json_object_get(j, "refs"), user_id), i, item)
+	erase_sections(x, json_object_get(j, "sections"));
+	json_array_foreach(json_object_get(json_object_get(j, "refs"), x->user_id), i, item)
 	{
-		if (x.changed && json_array_set_new(item, 2, json_string("")))
-			x.rc = ERR_NOMEM;
+		if (x->changed && json_array_set_new(item, 2, json_string("")))
+			x->rc = ERR_NOMEM;
 	}
 	json_array_foreach(json_object_get(j, "comments"), i, item)
 	{
-		if (x.changed)
-			forget_lost(&x, item);
+		if (x->changed)
+			forget_lost(x, item);
 	}
-	rc = finish(&x, j, out, changed, e);
+	rc = finish(x, j, out, changed, e);
 	json_decref(j);
 	return rc;
 }

@@ -30,6 +30,7 @@ struct rewrite {
 	bool compact;
 	/* erasure */
 	char *user_id; /* NULL: of `seqs` */
+	struct erasure erasure;
 	json_t *seqs;
 	int64_t after; /* looked at up to here */
 	int64_t until; /* and no further */
@@ -56,6 +57,7 @@ static void rewrite_free(void *arg)
 	json_decref(w->seqs);
 	buf_release(&w->bytes);
 	buf_release(&w->base);
+	erasure_release(&w->erasure);
 	free(w->user_id);
 	free(w->pieces);
 	free(w);
@@ -322,7 +324,7 @@ static int take(struct rewrite *w, const struct store_record *r, struct err *e)
 {
 	size_t at = w->bytes.len;
 	bool changed = false;
-	int rc = event_erase(r->bytes, r->len, w->user_id, &w->bytes, &changed, e);
+	int rc = event_erase(&w->erasure, r->bytes, r->len, &w->bytes, &changed, e);
 
 	if (!rc && changed)
 		w->pieces[w->len++] = (struct piece){r->seq, at, w->bytes.len - at};
@@ -389,7 +391,7 @@ static void base_came(void *arg, const struct store_reply *reply)
 		return;
 	w->base_looked = true;
 	if (!rc && reply->snapshot && reply->seq == x->room->floor)
-		rc = state_erase(reply->snapshot, reply->snapshot_len, w->user_id, &w->base,
+		rc = state_erase(&w->erasure, reply->snapshot, reply->snapshot_len, &w->base,
 		                 &changed, &e);
 	if (!rc && changed) {
 		rc = stored_load(w->base.p, w->base.len, &state, &e);
@@ -529,6 +531,7 @@ static int read_erase(struct rewrite *w, const json_t *body, struct err *e)
 	}
 	w->seqs = json_incref(seqs);
 	w->user_id = user_id ? strdup(user_id) : NULL;
+	w->erasure.user_id = w->user_id;
 	return user_id && !w->user_id ? err_set(e, ERR_NOMEM, NULL) : 0;
 }
 

@@ -134,6 +134,41 @@ moves() {
 	run -66 pmr-admin erase --user eddy -r never-was
 }
 
+# conflict: eddy proposes, olga settles for it; sets SETTLED to the seq that did.
+conflict() {
+	local base
+	start '{"conflict_resolution_strategy":"manual","participants":[{"user_id":"eddy","user_name":"Eddy","role":"editor"}],"sections":{"intro":{"content":"Hello"}}}'
+	base=$(pmr-section list | jq .version)
+	api PUT sections/intro olga "{\"base_seq\":$base,\"changes\":{\"content\":\"of olga\"}}"
+	want 200
+	api PUT sections/intro eddy "{\"base_seq\":$base,\"changes\":{\"content\":\"Zebrawort\"}}"
+	want 200
+	field conflict_id
+	SETTLED=$(as olga pmr-conflict resolve "$VALUE" --proposed | jq .seq)
+	[ "$(pmr-section get intro)" = Zebrawort ]
+}
+
+@test "erase: a proposal that another settled for is the proposer's" {
+	conflict
+	pmr-admin erase --user olga >/dev/null
+	[ "$(pmr-section get intro)" = Zebrawort ]
+	pmr-admin erase --user eddy >/dev/null
+	nowhere Zebra
+	[ "$(pmr-section get intro)" = █████████ ]
+	folds
+	moves
+}
+
+@test "erase: a proposal from before the floor, settled behind it, too" {
+	conflict
+	pmr-admin compact --floor $((SETTLED - 1)) >/dev/null
+	pmr-admin erase --user eddy >/dev/null
+	nowhere Zebra
+	[ "$(pmr-section get intro)" = █████████ ]
+	folds
+	moves
+}
+
 @test "erase: an ended session; a crash before the files are clean is made up for" {
 	session
 	pmr-session end >/dev/null

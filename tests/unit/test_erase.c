@@ -30,10 +30,12 @@ static struct buf out;
 static bool erase(const char *bytes, const char *user_id)
 {
 	struct err e = {0};
+	struct erasure x = {.user_id = user_id};
 	bool changed = false;
 
 	buf_clear(&out);
-	is_int(event_erase(bytes, strlen(bytes), user_id, &out, &changed, &e), 0, "erased");
+	is_int(event_erase(&x, bytes, strlen(bytes), &out, &changed, &e), 0, "erased");
+	erasure_release(&x);
 	return changed;
 }
 
@@ -84,8 +86,72 @@ static void test_event(void)
 	         "a") &&
 	           !has("a@b"),
 	   "the e-mail address");
+	ok(erase(record("'type':'section_update','user_id':'a','user_name':'A','by':'b','carried':"
+	                "true,'changes':{'content':'mine'}"),
+	         "a") &&
+	           !has("mine"),
+	   "a section that another carried over is that of who changed it last");
+	ok(!erase(record("'type':'section_update','user_id':'b','user_name':'B','by':'a','carried':"
+	                 "true,'changes':{'content':'theirs'}"),
+	          "a"),
+	   "and not of who carried it");
 	ok(!erase(record("'type':'section_locked','user_id':'a','section_id':'s'"), NULL),
 	   "no text, nothing to erase");
+}
+
+#define DETECTED(user)                                                                             \
+	"'type':'conflict_detected','user_id':'" user                                              \
+	"','conflict_id':'c','proposed_changes':{'content':'proposal'}"
+#define RESOLVED(user, how)                                                                        \
+	"'type':'conflict_resolved','user_id':'" user "','conflict_id':'c','resolution':'" how     \
+	"','changes':{'content':'the text'}"
+
+/* Of a conflict's two events, in order: whether their text goes. */
+static void conflict(const char *first, const char *second, bool first_goes, bool second_goes,
+                     const char *what)
+{
+	struct erasure x = {.user_id = "a"};
+	bool gone[2] = {false, false};
+	struct err e = {0};
+	int rc = 0;
+
+	for (int i = 0; i < 2 && !rc; i++) {
+		const char *bytes = record(i ? second : first);
+
+		buf_clear(&out);
+		rc = event_erase(&x, bytes, strlen(bytes), &out, &gone[i], &e);
+	}
+	ok(rc == 0 && gone[0] == first_goes && gone[1] == second_goes, "%s", what);
+	erasure_release(&x);
+}
+
+static void test_conflict(void)
+{
+	static const char base[] =
+		"{\"conflicts\":[{\"conflict_id\":\"c\",\"user_id\":\"a\",\"proposed_changes\":{"
+		"\"content\":\"proposal\"}},{\"conflict_id\":\"d\",\"user_id\":\"b\"}]}";
+	struct erasure x = {.user_id = "a"};
+	struct err e = {0};
+	bool changed = false;
+
+	conflict(DETECTED("a"), RESOLVED("b", "proposed"), true, true,
+	         "a proposal that another settled for is the proposer's");
+	conflict(DETECTED("b"), RESOLVED("a", "proposed"), false, false,
+	         "and not of who settled for it");
+	conflict(DETECTED("a"), RESOLVED("a", "proposed"), true, true,
+	         "nor is one's own another's");
+	conflict(DETECTED("a"), RESOLVED("b", "merged"), true, false,
+	         "what was merged is of who did so");
+	conflict(DETECTED("b"), RESOLVED("a", "merged"), false, true, "whoever proposed");
+	buf_clear(&out);
+	is_int(state_erase(&x, base, strlen(base), &out, &changed, &e), 0, "a base");
+	ok(changed && !has("proposal"), "with a proposal");
+	buf_clear(&out);
+	is_int(event_erase(&x, record(RESOLVED("b", "proposed")),
+	                   strlen(record(RESOLVED("b", "proposed"))), &out, &changed, &e),
+	       0, "settled later");
+	ok(changed && !has("the text"), "is the proposer's as well");
+	erasure_release(&x);
 }
 
 /* Feed a log with some of its records erased: all that is checked must hold. */
@@ -97,6 +163,7 @@ static void test_log(const char *name, const char *user_id)
 	char *line = NULL;
 	size_t cap = 0;
 	ssize_t len;
+	struct erasure x = {.user_id = user_id};
 	int erased = 0, rc = 0, wrong = 0;
 	FILE *f = NULL;
 
@@ -108,7 +175,7 @@ static void test_log(const char *name, const char *user_id)
 		bool changed = false;
 
 		buf_clear(&out);
-		rc = event_erase(line, (size_t)len, user_id, &out, &changed, &e);
+		rc = event_erase(&x, line, (size_t)len, &out, &changed, &e);
 		if (!changed)
 			buf_put(&out, line, (size_t)len);
 		else
@@ -130,6 +197,7 @@ static void test_log(const char *name, const char *user_id)
 	if (f)
 		(void)fclose(f); /* only read */
 	free(line);
+	erasure_release(&x);
 	log_import_release(&plain);
 	log_import_release(&less);
 }
@@ -143,23 +211,27 @@ static void test_state(void)
 		"chars\":3}],\"conflicts\":[],\"refs\":{\"a\":[[\"r\",3,\"0123456789abcdef\"]]},"
 		"\"sections\":{\"s\":{\"content\":\"text\",\"updated_by\":\"a\"},\"t\":{"
 		"\"content\":\"other\",\"updated_by\":\"b\"}}}";
+	struct erasure a = {.user_id = "a"}, c = {.user_id = "c"};
 	bool changed = false;
 	struct err e = {0};
 
 	buf_clear(&out);
-	is_int(state_erase(state, strlen(state), "a", &out, &changed, &e), 0, "a state");
+	is_int(state_erase(&a, state, strlen(state), &out, &changed, &e), 0, "a state");
 	ok(changed && !has("Ann") && !has("mine") && !has("text"), "names, comments, sections go");
 	ok(has("Bob") && has("theirs") && has("other"), "others' stay");
 	ok(!has("0123456789abcdef"), "and what they could be guessed by goes");
 	buf_clear(&out);
-	is_int(state_erase(state, strlen(state), "c", &out, &changed, &e), 0, "of nobody");
+	is_int(state_erase(&c, state, strlen(state), &out, &changed, &e), 0, "of nobody");
 	ok(!changed && out.len == 0, "nothing");
+	erasure_release(&a);
+	erasure_release(&c);
 }
 
 int main(void)
 {
 	buf_init(&out, 1 << 20);
 	test_event();
+	test_conflict();
 	test_log("merge", "eve");
 	test_log("manual", "eve");
 	test_log("continued", "own");
