@@ -21,7 +21,7 @@ void chain_notes_base(struct chain_notes *n, int64_t seq, const char *hash, cons
 	(void)snprintf(n->base_digest, sizeof n->base_digest, "%s", digest); /* as above */
 }
 
-static int add_seq(struct chain_seqs *s, int64_t seq)
+int chain_seqs_add(struct chain_seqs *s, int64_t seq)
 {
 	if (s->len == s->cap) {
 		size_t cap = s->cap * 2 + 16;
@@ -57,7 +57,7 @@ static int take_listed(struct chain_notes *n, const json_t *list, int64_t seq, s
 		if (!json_is_integer(item) || json_integer_value(item) < 1 ||
 		    json_integer_value(item) >= seq)
 			return stored_bad(e, "seqs", "lists something else than seqs before it");
-		rc = add_seq(&n->listed, json_integer_value(item));
+		rc = chain_seqs_add(&n->listed, json_integer_value(item));
 	}
 	return rc ? err_set(e, rc, NULL) : 0;
 }
@@ -67,7 +67,7 @@ int chain_note(struct chain_notes *n, const json_t *event, int64_t seq, struct e
 	bool erased = says(event, "type", "erased");
 	int rc = 0;
 
-	if (json_is_true(json_object_get(event, "erased")) && add_seq(&n->erased, seq))
+	if (json_is_true(json_object_get(event, "erased")) && chain_seqs_add(&n->erased, seq))
 		return err_set(e, ERR_NOMEM, NULL);
 	if (erased)
 		rc = take_listed(n, json_object_get(event, "seqs"), seq, e);
@@ -85,20 +85,29 @@ static int compare_seqs(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+int64_t chain_seqs_unlisted(const struct chain_seqs *erased, struct chain_seqs *listed, size_t *at)
+{
+	if (*at == 0 && listed->len)
+		qsort(listed->v, listed->len, sizeof *listed->v, compare_seqs);
+	while (*at < erased->len) {
+		const int64_t *seq = &erased->v[(*at)++];
+
+		if (!listed->len ||
+		    !bsearch(seq, listed->v, listed->len, sizeof *listed->v, compare_seqs))
+			return *seq;
+	}
+	return 0;
+}
+
 int chain_notes_end(struct chain_notes *n, int64_t *seq, struct err *e)
 {
+	size_t at = 0;
+
 	*seq = 0;
 	if (n->base_seq && !n->base_told)
 		return err_set(e, ERR_CORRUPT,
 		               "no compacted event tells of the state that the log begins from");
-	if (n->listed.len)
-		qsort(n->listed.v, n->listed.len, sizeof *n->listed.v, compare_seqs);
-	for (size_t i = 0; i < n->erased.len; i++) {
-		*seq = n->erased.v[i];
-		if (!n->listed.len ||
-		    !bsearch(seq, n->listed.v, n->listed.len, sizeof *n->listed.v, compare_seqs))
-			return err_set(e, ERR_CORRUPT,
-			               "its text was erased, but no erased event lists it");
-	}
-	return 0;
+	*seq = chain_seqs_unlisted(&n->erased, &n->listed, &at);
+	return *seq ? err_set(e, ERR_CORRUPT, "its text was erased, but no erased event lists it")
+	            : 0;
 }

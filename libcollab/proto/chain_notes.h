@@ -22,6 +22,15 @@ struct chain_seqs {
 	size_t len, cap;
 };
 
+/* 0 or ERR_NOMEM. */
+int chain_seqs_add(struct chain_seqs *s, int64_t seq);
+
+/*
+ * The first of `erased`, from index *at on, that is not among `listed`, which is sorted; *at is
+ * then behind it.  0: there is none.
+ */
+int64_t chain_seqs_unlisted(const struct chain_seqs *erased, struct chain_seqs *listed, size_t *at);
+
 struct chain_notes {
 	struct chain_seqs erased; /* records whose text was erased … */
 	struct chain_seqs listed; /* … and those that `erased` events list */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/session.h"
+#include "proto/chain_notes.h"
 #include "proto/event_json.h"
 #include "proto/state_json.h"
 
@@ -17,11 +18,6 @@
  * under any, and then holds the newest of these.
  */
 enum { REFS_MAX = 65536, PROGRESS_EVERY = 1024 };
-
-struct seqs {
-	int64_t *v;
-	size_t len, cap;
-};
 
 struct walk {
 	struct fsck *f;
@@ -33,7 +29,8 @@ struct walk {
 	int64_t seq, time_ms;         /* of the last record */
 	struct store_record snapshot; /* the next one; seq 0: there is none */
 	bool snapshot_bad;
-	struct seqs erased, listed; /* records whose text was erased; those that events list so */
+	struct chain_seqs erased,
+		listed; /* records whose text was erased; those that events list so */
 	struct buf state;
 	struct err *e;
 };
@@ -41,21 +38,6 @@ struct walk {
 static void broken(struct walk *w)
 {
 	w->broken = true;
-}
-
-static int add_seq(struct seqs *s, int64_t seq)
-{
-	if (s->len == s->cap) {
-		size_t cap = s->cap * 2 + 16;
-		int64_t *v = realloc(s->v, cap * sizeof *v);
-
-		if (!v)
-			return ERR_NOMEM;
-		s->v = v;
-		s->cap = cap;
-	}
-	s->v[s->len++] = seq;
-	return 0;
 }
 
 /* ---- snapshots ------------------------------------------------------------------------------- */
@@ -148,11 +130,11 @@ static int note_erasure(struct walk *w, const struct event_doc *doc)
 {
 	const json_t *seqs = json_object_get(doc->ev.extra, "seqs"), *seq = NULL;
 	size_t i;
-	int rc = doc->erased ? add_seq(&w->erased, doc->ev.seq) : 0;
+	int rc = doc->erased ? chain_seqs_add(&w->erased, doc->ev.seq) : 0;
 
 	if (doc->ev.kind == EVENT_ERASED)
 		json_array_foreach((json_t *)seqs, i, seq) if (!rc) rc =
-			add_seq(&w->listed, json_integer_value(seq));
+			chain_seqs_add(&w->listed, json_integer_value(seq));
 	return rc ? err_set(w->e, rc, NULL) : 0;
 }
 
@@ -365,22 +347,14 @@ static int check_row(struct walk *w)
 	return rc;
 }
 
-static int compare(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void check_erased(struct walk *w)
 {
-	if (w->listed.len)
-		qsort(w->listed.v, w->listed.len, sizeof *w->listed.v, compare);
-	for (size_t i = 0; i < w->erased.len; i++)
-		if (!w->listed.len || !bsearch(&w->erased.v[i], w->listed.v, w->listed.len,
-		                               sizeof *w->listed.v, compare))
-			fsck_tell(w->f, FSCK_CHAIN, w->row, w->erased.v[i], false,
-			          "the text was erased, and no event says so");
+	size_t at = 0;
+	int64_t seq;
+
+	while ((seq = chain_seqs_unlisted(&w->erased, &w->listed, &at)))
+		fsck_tell(w->f, FSCK_CHAIN, w->row, seq, false,
+		          "the text was erased, and no event says so");
 }
 
 static int check_end(struct walk *w)
