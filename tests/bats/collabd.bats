@@ -90,13 +90,15 @@ refused() {
 	home=$(mktemp -d)
 	mkdir "$home/run" "$home/config" "$home/config/collabd"
 	printf '[server]\nlisten = none\nlog_level = debug\n' >"$home/config/collabd/collabd.conf"
+	# The user need not be able to read where they were built.
+	cp "$BUILD/collabd" "$BUILD/pmr-session" "$BUILD/libcollab.so.0" "$home"
 	if [ "$(id -u)" = 0 ]; then
 		chown -R 54321:54321 "$home"
 		as=(setpriv --reuid 54321 --regid 54321 --clear-groups)
 	fi
 	mkfifo "$DIR/ready"
 	HOME=$home XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config XDG_STATE_HOME='' \
-		"${as[@]}" "$BUILD/collabd" --ready-fd 5 5>"$DIR/ready" 2>>"$DIR/log" </dev/null >/dev/null 3>&- 4>&- &
+		"${as[@]}" "$home/collabd" --ready-fd 5 5>"$DIR/ready" 2>>"$DIR/log" </dev/null >/dev/null 3>&- 4>&- &
 	PID=$! SHELL_PID=$!
 	read -r -t "$PATIENCE" line <"$DIR/ready"
 	[ "$line" = "{\"listen\":[],\"socket\":\"$home/run/collabd.sock\",\"pid\":$PID}" ] || fail_with "$line"
@@ -106,7 +108,7 @@ refused() {
 	[ "$(stat -c %a "$home/run/collabd.sock")" = 660 ]
 	# The tools of the same user find it, and need no token.
 	HOME=$home XDG_RUNTIME_DIR=$home/run XDG_CONFIG_HOME=$home/config run -0 --separate-stderr \
-		env -u PMR_SOCKET -u PMR_URL "${as[@]}" "$BUILD/pmr-session" start -r mine
+		env -u PMR_SOCKET -u PMR_URL "${as[@]}" "$home/pmr-session" start -r mine
 	[ "$(json .status "$output")" = created ]
 	daemon_stop
 	[ ! -e "$home/run/collabd.sock" ]
