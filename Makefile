@@ -53,7 +53,7 @@ SRC_CLIENT := $(call src,client)
 SRC_TOOLS  := $(wildcard cmd/pmr.c cmd/pmr-*.c)
 TOOLS      := $(patsubst cmd/%.c,$(BUILD)/%,$(SRC_TOOLS))
 # What the tools share (cmd/*.c that are no program and no part of one alone).
-SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/admin_% cmd/top_% cmd/collabd.c,$(wildcard cmd/*.c))
+SRC_TOOLLIB := $(filter-out cmd/pmr% cmd/bench_% cmd/admin_% cmd/top_% cmd/collabd%,$(wildcard cmd/*.c))
 
 OBJ_PURE   = $(call objs,$(SRC_PURE))
 OBJ_STORE  = $(call objs,$(SRC_STORE))
@@ -95,7 +95,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(BUILD)/collabd: $(BUILD)/cmd/collabd.o $(OBJ_SERVER) $(OBJ_STORE) $(OBJ_PURE)
+OBJ_COLLABD = $(call objs,$(wildcard cmd/collabd*.c)) $(BUILD)/cmd/tool_progress.o
+$(BUILD)/collabd: $(OBJ_COLLABD) $(OBJ_SERVER) $(OBJ_STORE) $(OBJ_PURE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 
 $(SOLIB): $(OBJ_CLIENT) $(OBJ_PURE) libcollab/collab.map

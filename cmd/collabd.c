@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "collabd_offline.h"
 #include "core/limits.h"
 #include "server/conf.h"
 #include "server/loop.h"
-#include "server/offline.h"
 
 enum { ROWS_MAX = 100, SETTINGS_MAX = 256, NAME_BYTES = 64 };
 
@@ -40,8 +40,8 @@ struct setting {
 
 struct arguments {
 	const char *config; /* NULL: the usual place, if there is a file */
-	bool check, fsck, repair, force;
-	const char *restore; /* a backup; NULL: none */
+	bool check, fsck;
+	struct offline_work offline;
 	struct setting settings[SETTINGS_MAX];
 	int settings_len;
 	struct loop_options loop;
@@ -224,13 +224,13 @@ static void set_option(struct arguments *a, int c, const struct conf_row *rows)
 		a->fsck = true;
 		break;
 	case OPT_REPAIR:
-		a->repair = true;
+		a->offline.repair = true;
 		break;
 	case OPT_RESTORE:
-		a->restore = optarg;
+		a->offline.restore = optarg;
 		break;
 	case OPT_FORCE:
-		a->force = true;
+		a->offline.force = true;
 		break;
 	case OPT_JOURNAL:
 		a->loop.log_journal = true;
@@ -271,11 +271,11 @@ static void parse(struct arguments *a, int argc, char **argv)
 		set_option(a, c, rows);
 	if (a->status < 0 && optind < argc)
 		complain(a, "unexpected operand '%s'", argv[optind]);
-	else if (a->status < 0 && a->fsck + a->check + (a->restore != NULL) > 1)
+	else if (a->status < 0 && a->fsck + a->check + (a->offline.restore != NULL) > 1)
 		complain(a, "--check-config, --fsck and --restore exclude each other");
-	else if (a->status < 0 && a->repair && !a->fsck)
+	else if (a->status < 0 && a->offline.repair && !a->fsck)
 		complain(a, "--repair wants --fsck");
-	else if (a->status < 0 && a->force && !a->restore)
+	else if (a->status < 0 && a->offline.force && !a->offline.restore)
 		complain(a, "--force wants --restore");
 }
 
@@ -332,8 +332,7 @@ static int offline(const struct arguments *a, bool *left, struct err *e)
 	int rc = load((void *)a, &c, e);
 
 	if (rc == 0)
-		rc = a->fsck ? offline_fsck(&c, a->repair, left, e)
-		             : offline_restore(&c, a->restore, a->force, left, e);
+		rc = collabd_offline(&c, &a->offline, left, e);
 	conf_release(&c);
 	if (rc == ERR_EXISTS) {
 		e->code = rc = ERR_SESSION_EXISTS; /* a conflict, to whoever looks at the status */
@@ -355,7 +354,7 @@ int main(int argc, char **argv)
 		return a.status;
 	a.loop.load = load;
 	a.loop.load_arg = &a;
-	if (a.fsck || a.restore)
+	if (a.fsck || a.offline.restore)
 		rc = offline(&a, &left, &e);
 	else
 		rc = a.check ? loop_check(&a.loop, &e) : loop_run(&a.loop, &e);

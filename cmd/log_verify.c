@@ -14,6 +14,7 @@ struct check {
 	struct tool *t;
 	struct collab_chain *chain;
 	struct tool_progress progress;
+	int64_t all;          /* events that there are; 0: not known */
 	int64_t events, line; /* line: of a file, from 1; 0: of a session */
 	int64_t until;        /* look no further */
 	int64_t expect_seq;   /* -1: nothing is expected */
@@ -41,7 +42,7 @@ static bool check_event(struct check *c, const char *json, size_t len)
 		c->rc = rc;
 	else
 		c->events++;
-	tool_progress(&c->progress, c->events, 0);
+	tool_progress(&c->progress, c->events, c->all);
 	return rc == 0;
 }
 
@@ -73,7 +74,9 @@ static int check_session(struct check *c, struct collab_err *e)
 			rc = collab_chain_base(c->chain, r.body, r.len, e);
 	}
 	collab_response_release(&r);
-	return rc ? rc : log_each(c->t, NULL, x.floor, to < x.head ? to : x.head, check_live, c, e);
+	to = to < x.head ? to : x.head;
+	c->all = to - x.floor;
+	return rc ? rc : log_each(c->t, NULL, x.floor, to, check_live, c, e);
 }
 
 /* ---- a file -----------------------------------------------------------------------------------
@@ -88,8 +91,13 @@ static bool take_head(struct check *c, const char *line, size_t len)
 	json_t *head = json_loadb(line, len, 0, NULL), *state = json_object_get(head, "state");
 	bool is_head = json_is_object(head) && !json_object_get(head, "seq");
 	char *text = NULL;
+	json_int_t last = 0, floor = 0;
 	int rc = 0;
 
+	if (is_head &&
+	    json_unpack(head, "{s:{s:I},s:I}", "head", "seq", &last, "floor", &floor) == 0 &&
+	    last > floor)
+		c->all = (last < c->until ? last : c->until) - floor;
 	if (is_head && json_is_object(state)) {
 		text = json_dumps(state, JSON_COMPACT);
 		rc = text ? collab_chain_base(c->chain, text, strlen(text), c->e)
@@ -228,7 +236,7 @@ int log_verify(struct tool *t)
 		rc = tool_opt_int(t, "until", 1, INT64_MAX, &c.until, &e);
 	if (!rc)
 		rc = collab_chain_new(&c.chain, &e);
-	tool_progress_begin(&c.progress, t, "events");
+	tool_progress_begin(&c.progress, t->quiet, "events");
 	if (!rc)
 		rc = file ? check_file(&c, file, &e) : check_session(&c, &e);
 	tool_progress_end(&c.progress);

@@ -1,6 +1,5 @@
 /* pmr-each: run a command for each event; the cursor moves when it is done. */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 
 #include "tool_child.h"
 #include "tool_cursor.h"
+#include "tool_file.h"
 #include "tool_stream.h"
 
 enum { BACKOFF_MS_MIN = 250, BACKOFF_MS_MAX = 8000, PATH_BYTES = 4096, SEQ_BYTES = 24 };
@@ -46,7 +46,7 @@ static void on_signal(int signo)
 
 static void block_signals(void)
 {
-	const int signals[] = {SIGINT, SIGTERM};
+	const int signals[] = {SIGHUP, SIGINT, SIGTERM};
 	struct sigaction on = {.sa_handler = on_signal}, old;
 
 	(void)signal(SIGCHLD, SIG_DFL); /* were it ignored, no status would be had */
@@ -102,62 +102,21 @@ static int read_cursor(struct each *w, struct collab_err *e)
 	return rc;
 }
 
-static bool write_all(int fd, const char *p, size_t len)
+/* As readable as it was. */
+static int replace(const char *path, const char *text, struct collab_err *e)
 {
-	while (len) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		p += n > 0 ? n : 0;
-		len -= n > 0 ? (size_t)n : 0;
-	}
-	return true;
-}
-
-/* The rename lasts only once the directory is on the disk. */
-static bool sync_directory(const char *path)
-{
-	char dir[PATH_BYTES];
-	char *slash = NULL;
-	int fd;
-	bool ok;
-
-	(void)snprintf(dir, sizeof dir, "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = '\0';
-	fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-	if (fd >= 0)
-		(void)close(fd); /* nothing was written to it */
-	return ok;
-}
-
-static bool replace(const char *path, const char *text)
-{
-	char temp[PATH_BYTES];
+	struct tool_file f = {.fd = -1};
 	struct stat st;
-	int fd = -1;
-	bool ok = false;
+	int rc = tool_file_open(&f, path, e);
 
-	if (snprintf(temp, sizeof temp, "%s.XXXXXX", path) < (int)sizeof temp)
-		fd = mkstemp(temp);
-	else
-		errno = ENAMETOOLONG;
-	if (fd < 0)
-		return false;
-	ok = (stat(path, &st) != 0 || fchmod(fd, st.st_mode & 0777) == 0) &&
-	     write_all(fd, text, strlen(text)) && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok;
-	ok = ok && rename(temp, path) == 0;
-	if (!ok) {
-		int saved = errno;
-
-		(void)unlink(temp); /* what is wrong has been noted */
-		errno = saved;
-	}
-	return ok && sync_directory(path);
+	if (!rc && stat(path, &st) == 0 && fchmod(f.fd, st.st_mode & 0777))
+		rc = tool_err(e, "io", "cannot write %s: %s", path, strerror(errno));
+	if (!rc)
+		rc = tool_file_write(&f, text, strlen(text), e);
+	if (!rc)
+		rc = tool_file_keep(&f, e);
+	tool_file_release(&f);
+	return rc;
 }
 
 /* What is behind the cursor already; and what has no place in the log never is. */
@@ -173,9 +132,10 @@ static int move_cursor(struct each *w, const json_t *event)
 	const char *id = json_string_value(json_object_get(event, "session_id"));
 	const char *hash = json_string_value(json_object_get(event, "hash"));
 	int64_t seq = json_integer_value(json_object_get(event, "seq"));
-	int status = 0;
+	struct collab_err e = {0};
 	json_t *cursor = NULL;
 	char *text = NULL;
+	int rc = 0;
 
 	if (!w->commit || !id || seq <= 0 || strlen(id) >= sizeof w->at.session_id ||
 	    is_done(w, id, seq))
@@ -183,17 +143,12 @@ static int move_cursor(struct each *w, const json_t *event)
 	cursor = json_pack("{s:s,s:I,s:s}", "session_id", id, "seq", (json_int_t)seq, "hash",
 	                   hash ? hash : "");
 	text = json_dumps(cursor, JSON_COMPACT);
-	if (!text)
-		status = tool_complain(w->t, collab_exit_status(collab_code("out_of_memory")),
-		                       "out of memory");
-	else if (!replace(w->commit, text))
-		status = tool_complain(w->t, collab_exit_status(collab_code("io")),
-		                       "cannot write %s: %s", w->commit, strerror(errno));
+	rc = text ? replace(w->commit, text, &e) : tool_err(&e, "out_of_memory", "out of memory");
 	(void)snprintf(w->at.session_id, sizeof w->at.session_id, "%s", id);
 	w->at.seq = seq;
 	free(text);
 	json_decref(cursor);
-	return status;
+	return rc ? tool_fail(w->t, &e) : 0;
 }
 
 /* ---- the command ------------------------------------------------------------------------------

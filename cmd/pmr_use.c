@@ -1,14 +1,14 @@
 /* pmr use: the session that the verbs of pmr are about when nothing says another one. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "pmr.h"
+#include "tool_file.h"
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = TOOL_PATH_BYTES };
 
 /* $XDG_STATE_HOME/pmr/use; false: there is no home. */
 static bool path_of(char out[PATH_BYTES])
@@ -64,23 +64,25 @@ static int make_directories(char *path, struct collab_err *e)
 
 static int write_use(const json_t *used, struct collab_err *e)
 {
-	char path[PATH_BYTES], temp[PATH_BYTES + 8];
-	int fd, rc;
+	struct tool_file f = {.fd = -1};
+	char path[PATH_BYTES];
+	char *text = NULL;
+	int rc;
 
 	if (!path_of(path))
 		return tool_err(e, "config", "neither XDG_STATE_HOME nor HOME is set");
+	text = json_dumps(used, JSON_COMPACT | JSON_SORT_KEYS);
+	if (!text)
+		return tool_err(e, "out_of_memory", "out of memory");
 	rc = make_directories(path, e);
-	if (rc)
-		return rc;
-	(void)snprintf(temp, sizeof temp, "%s.XXXXXX", path);
-	fd = mkstemp(temp);
-	if (fd < 0)
-		return tool_err(e, "io", "cannot write %s: %s", temp, strerror(errno));
-	if (json_dumpfd(used, fd, JSON_COMPACT | JSON_SORT_KEYS) || close(fd) ||
-	    rename(temp, path)) {
-		rc = tool_err(e, "io", "cannot write %s: %s", path, strerror(errno));
-		(void)unlink(temp); /* nothing is there */
-	}
+	if (!rc)
+		rc = tool_file_open(&f, path, e);
+	if (!rc)
+		rc = tool_file_write(&f, text, strlen(text), e);
+	if (!rc)
+		rc = tool_file_keep(&f, e);
+	tool_file_release(&f);
+	free(text);
 	return rc;
 }
 

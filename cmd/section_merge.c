@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "tool_file.h"
 #include "tool_section.h"
 
 void section_draft_release(struct section_draft *d)
@@ -101,36 +101,27 @@ int section_draft_send(struct tool *t, const struct section_draft *d, bool *save
 /* ---- base files -------------------------------------------------------------------------------
  */
 
-/* All of it, or the file stays as it was. */
+/* All of it, or the file stays as it was; as readable as a file that a shell makes. */
 static int write_file(const char *file, const json_t *object, struct collab_err *e)
 {
-	size_t size = strlen(file) + 8;
-	char *name = malloc(size), *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+	struct tool_file f = {.fd = -1};
 	mode_t mask = umask(0);
-	FILE *f = NULL;
-	int fd = -1;
-	bool done = false;
+	int rc;
 
 	(void)umask(mask); /* it can only be read by setting it */
-	if (!name || !text) {
-		free(name);
-		free(text);
-		return tool_err(e, "out_of_memory", "out of memory");
-	}
-	(void)snprintf(name, size, "%s.XXXXXX", file);
-	fd = mkstemp(name);
-	f = fd < 0 ? NULL : fdopen(fd, "w");
-	if (f) {
-		done = fchmod(fd, 0666 & ~mask) == 0 && fprintf(f, "%s\n", text) > 0;
-		done = fclose(f) == 0 && done && rename(name, file) == 0;
-	}
-	if (!done)
-		(void)tool_err(e, "io", "cannot write %s: %s", file, strerror(errno));
-	if (!done && fd >= 0)
-		(void)unlink(name);
-	free(name);
+	rc = text ? tool_file_open(&f, file, e) : tool_err(e, "out_of_memory", "out of memory");
+	if (!rc && fchmod(f.fd, 0666 & ~mask))
+		rc = tool_err(e, "io", "cannot write %s: %s", file, strerror(errno));
+	if (!rc)
+		rc = tool_file_write(&f, text, strlen(text), e);
+	if (!rc)
+		rc = tool_file_write(&f, "\n", 1, e);
+	if (!rc)
+		rc = tool_file_keep(&f, e);
+	tool_file_release(&f);
 	free(text);
-	return done ? 0 : e->code;
+	return rc;
 }
 
 int section_base_write(struct tool *t, const char *file, const struct section_draft *d,

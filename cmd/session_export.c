@@ -125,7 +125,7 @@ static int export_log(struct tool *t, struct collab_err *e)
 	int64_t stall_ms = 0;
 	int rc = tool_opt_ms(t, "timeout", &stall_ms, e);
 
-	tool_progress_begin(&x.progress, t, "events");
+	tool_progress_begin(&x.progress, t->quiet, "events");
 	if (!rc)
 		rc = collab_download(t->config, "S/export", "application/x-ndjson", take, &x,
 		                     (int)stall_ms, &r, e);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tool_export.h"
@@ -18,8 +19,8 @@ struct importing {
 	char part[PART_BYTES + 1];
 	size_t len;
 	bool eof;
-	char id[40]; /* what the server calls it; "": not told yet */
-	int64_t sent;
+	char id[40];       /* what the server calls it; "": not told yet */
+	int64_t sent, all; /* all: bytes of the file; 0: not known */
 	struct tool_progress progress;
 };
 
@@ -70,7 +71,7 @@ static int send_part(struct importing *in, size_t len, bool more, struct collab_
 	in->sent += (int64_t)len;
 	in->len -= len;
 	memmove(in->part, in->part + len, in->len + 1);
-	tool_progress(&in->progress, in->sent, 0);
+	tool_progress(&in->progress, in->sent, in->all);
 	return 0;
 }
 
@@ -128,6 +129,7 @@ int session_import(struct tool *t)
 	struct collab_response r = {0};
 	struct collab_err e = {0};
 	struct importing *in = calloc(1, sizeof *in);
+	struct stat st;
 	int status = 0, rc = in ? 0 : tool_err(&e, "out_of_memory", "out of memory");
 
 	if (!rc)
@@ -136,11 +138,12 @@ int session_import(struct tool *t)
 		in->t = t;
 		in->name = is_stdin ? "stdin" : file;
 		in->fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
-		if (in->fd < 0)
+		if (in->fd < 0 || fstat(in->fd, &st))
 			rc = tool_err(&e, "io", "cannot open %s: %s", file, strerror(errno));
+		in->all = !rc && S_ISREG(st.st_mode) ? st.st_size : 0;
 	}
 	if (!rc) {
-		tool_progress_begin(&in->progress, t, "bytes");
+		tool_progress_begin(&in->progress, t->quiet, "bytes");
 		rc = send_all(in, &r, &e);
 		tool_progress_end(&in->progress);
 	}

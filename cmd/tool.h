@@ -186,9 +186,9 @@ void tool_flush(struct tool *t);
  */
 
 /*
- * SIGINT and SIGTERM interrupt system calls and are remembered; a second one, or a second after the
- * first one has passed, ends the process at once.  Writing to a pipe without a reader is an error
- * instead of a signal.
+ * SIGHUP, SIGINT and SIGTERM interrupt system calls and are remembered; a second one, or a second
+ * after the first one has passed, ends the process at once.  Writing to a pipe without a reader is
+ * an error instead of a signal.
  */
 void tool_signals(void);
 
@@ -198,11 +198,16 @@ bool tool_caught(void);
 /* If there was one: flush and die of it. */
 void tool_signalled(struct tool *t);
 
-/*
- * What to write to standard error when a signal, SIGHUP from here on too, ends the process; lent
- * until the next call.  NULL: nothing.
- */
+/* What to write to standard error when a signal ends the process; lent until the next call.  NULL:
+ * nothing. */
 void tool_last_words(const char *text);
+
+/*
+ * mkstemp(3), but a file that a signal which ends the process removes; `template` is lent until
+ * tool_temp_done.  One at a time.
+ */
+int tool_temp(char *template);
+void tool_temp_done(void); /* it has got its name, or was removed */
 
 /* ---- stdin and files --------------------------------------------------------------------------
  */

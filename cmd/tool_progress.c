@@ -15,11 +15,10 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-void tool_progress_begin(struct tool_progress *p, const struct tool *t, const char *what)
+void tool_progress_begin(struct tool_progress *p, bool quiet, const char *what)
 {
-	*p = (struct tool_progress){
-		.wanted = !t->quiet && isatty(STDERR_FILENO), .what = what, .begin_ms = now_ms()};
-	p->next_ms = p->begin_ms + FIRST_MS;
+	*p = (struct tool_progress){.wanted = !quiet && isatty(STDERR_FILENO), .what = what};
+	p->next_ms = now_ms() + FIRST_MS;
 }
 
 void tool_progress(struct tool_progress *p, int64_t done, int64_t all)

@@ -1,29 +1,41 @@
 /* Dying of a signal, but not before what is done has been said. */
 #include <signal.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "tool.h"
 
+static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
+
 /* Handlers have no argument of ours: the one thing that cannot live in struct tool. */
 static volatile sig_atomic_t caught;
 static const char *volatile last_words;
 static volatile size_t last_words_len;
+static const char *volatile half_made;
 
 static void die(void)
 {
 	ssize_t said = last_words ? write(STDERR_FILENO, last_words, last_words_len) : 0;
 
-	(void)said;                    /* there is nobody left to be told */
-	(void)signal(caught, SIG_DFL); /* fails for no signal that is caught here */
+	(void)said; /* there is nobody left to be told */
+	if (half_made)
+		(void)unlink(half_made); /* it may just have got its name */
+	(void)signal(caught, SIG_DFL);   /* fails for no signal that is caught here */
 	(void)raise(caught);
 }
 
+/* The first one is remembered; a second one does not wait. */
 static void on_signal(int signo)
 {
+	bool second = caught != 0;
+
 	caught = signo;
-	(void)alarm(1);
+	if (second)
+		die();
+	else
+		(void)alarm(1);
 }
 
 /* A second is over and the process still waits for something: what was put is flushed before. */
@@ -35,9 +47,8 @@ static void on_alarm(int signo)
 
 void tool_signals(void)
 {
-	struct sigaction once = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-	struct sigaction late = {.sa_handler = on_alarm}, ignore = {.sa_handler = SIG_IGN}, old;
-	const int signals[] = {SIGINT, SIGTERM};
+	struct sigaction remember = {.sa_handler = on_signal}, late = {.sa_handler = on_alarm};
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, old;
 
 	/* sigaction fails for unknown signals only. */
 	(void)sigaction(SIGPIPE, &ignore, NULL);
@@ -46,20 +57,37 @@ void tool_signals(void)
 		(void)sigaction(signals[i], NULL, &old);
 		/* What a shell or nohup has us ignore stays ignored. */
 		if (old.sa_handler != SIG_IGN)
-			(void)sigaction(signals[i], &once, NULL);
+			(void)sigaction(signals[i], &remember, NULL);
 	}
 }
 
 void tool_last_words(const char *text)
 {
-	struct sigaction once = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}, old;
-
 	last_words = NULL;
 	last_words_len = text ? strlen(text) : 0;
 	last_words = text;
-	(void)sigaction(SIGHUP, NULL, &old); /* fails for unknown signals only */
-	if (text && old.sa_handler == SIG_DFL)
-		(void)sigaction(SIGHUP, &once, NULL);
+}
+
+int tool_temp(char *template)
+{
+	sigset_t set, old;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGALRM);
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		(void)sigaddset(&set, signals[i]);
+	/* A signal comes before there is a file, or after its name is known. */
+	(void)sigprocmask(SIG_BLOCK, &set, &old);
+	fd = mkstemp(template);
+	half_made = fd >= 0 ? template : NULL;
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return fd;
+}
+
+void tool_temp_done(void)
+{
+	half_made = NULL;
 }
 
 bool tool_caught(void)

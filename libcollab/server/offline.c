@@ -10,31 +10,36 @@
 #include "server/fsck.h"
 
 struct teller {
-	const char *doing, *of; /* "checked", "events" */
-	int64_t next_ms;        /* mono: when progress is told next; 0: the first call says */
+	offline_progress_fn *progress;
+	void *arg;
 };
 
-static int64_t clock_ms(clockid_t id)
+static int64_t wall_ms(void)
 {
 	struct timespec t;
 
-	(void)clock_gettime(id, &t); /* cannot fail */
+	(void)clock_gettime(CLOCK_REALTIME, &t); /* cannot fail */
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool tell_progress(void *arg, int64_t done, int64_t total)
+static bool checked(void *arg, int64_t done, int64_t total)
 {
 	struct teller *t = arg;
-	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
-	if (t->next_ms && now >= t->next_ms) {
-		(void)fprintf(stderr, "collabd: %s %lld of %lld %s\n", t->doing, (long long)done,
-		              (long long)total, t->of);
-		t->next_ms = 0;
-	}
-	if (!t->next_ms)
-		t->next_ms = now + 1000;
-	return true;
+	return t->progress(t->arg, "events checked", done, total);
+}
+
+static bool copied(void *arg, int64_t done, int64_t total)
+{
+	struct teller *t = arg;
+
+	return t->progress(t->arg, "pages copied", done, total);
+}
+
+/* Something else is said. */
+static void wipe(struct teller *t)
+{
+	(void)t->progress(t->arg, NULL, 0, 0); /* whether to go on, the next call tells */
 }
 
 /* One line to stdout; write errors are told at the end. */
@@ -50,7 +55,7 @@ static void tell_problem(void *arg, const struct fsck_problem *p)
 {
 	struct buf line;
 
-	(void)arg;
+	wipe(arg);
 	buf_init(&line, 1 << 16);
 	buf_putc(&line, '{');
 	json_str(&line, "kind", fsck_kind_name(p->kind));
@@ -94,20 +99,21 @@ static int flush(struct err *e)
 	return fflush(stdout) || ferror(stdout) ? err_set(e, ERR_IO, "cannot write to stdout") : 0;
 }
 
-int offline_fsck(const struct conf *c, bool repair, bool *left, struct err *e)
+int offline_fsck(const struct conf *c, bool repair, offline_progress_fn *progress, void *arg,
+                 bool *left, struct err *e)
 {
-	struct teller t = {"checked", "events", 0};
+	struct teller t = {progress, arg};
 	struct fsck f = {.repair = repair,
-	                 .now_ms = clock_ms(CLOCK_REALTIME),
+	                 .now_ms = wall_ms(),
 	                 .found = tell_problem,
-	                 .progress = tell_progress,
+	                 .progress = checked,
 	                 .arg = &t};
 	int rc = audit_open(&f.audit, c->data_dir, repair, e);
 
-	(void)tell_progress(&t, 0, 0); /* the clock runs */
 	if (!rc)
 		rc = fsck_run(&f, e);
 	audit_close(f.audit);
+	wipe(&t);
 	if (!rc) {
 		tell_verdict(&f, "fsck", NULL);
 		if (f.problems)
@@ -130,25 +136,26 @@ static int check_copy(const char *path, struct fsck *f, struct err *e)
 	return rc;
 }
 
-int offline_restore(const struct conf *c, const char *file, bool force, bool *left, struct err *e)
+int offline_restore(const struct conf *c, const char *file, bool force,
+                    offline_progress_fn *progress, void *arg, bool *left, struct err *e)
 {
-	struct teller copied = {"copied", "pages", 0}, t = {"checked", "events", 0};
+	struct teller t = {progress, arg};
 	struct fsck f = {.repair = true,
-	                 .now_ms = clock_ms(CLOCK_REALTIME),
+	                 .now_ms = wall_ms(),
 	                 .found = tell_problem,
-	                 .progress = tell_progress,
+	                 .progress = checked,
 	                 .arg = &t};
 	char kept[AUDIT_NAME_BYTES] = "";
 	struct restore *r = NULL;
-	int rc = restore_begin(&r, c->data_dir, file, force, tell_progress, &copied, e);
+	int rc = restore_begin(&r, c->data_dir, file, force, copied, &t, e);
 
-	(void)tell_progress(&t, 0, 0); /* the clock runs */
 	if (!rc)
 		rc = check_copy(restore_path(r), &f, e);
 	*left = f.problems > f.mended;
 	if (!rc && !*left)
 		rc = restore_install(r, kept, e);
 	restore_free(r);
+	wipe(&t);
 	if (rc)
 		return rc;
 	tell_verdict(&f, "restore", kept);

@@ -14,24 +14,6 @@ teardown() {
 	clean_up
 }
 
-# on_terminal [NAME=VALUE]... COMMAND...: run on a terminal of 100 columns; what was shown to OUT,
-# without its carriage returns.  The status is the command's.
-on_terminal() {
-	local status=0
-	env TERM=xterm PAGER=cat COLUMNS=100 LC_ALL=C.UTF-8 script -qec "$(printf '%q ' env "$@")" /dev/null \
-		</dev/null >"$DIR/shown" 2>&1 3>&- || status=$?
-	OUT=$(tr -d '\r' <"$DIR/shown")
-	return $status
-}
-
-# shows TEXT...: OUT has every one of them.
-shows() {
-	local text
-	for text; do
-		[[ $OUT == *"$text"* ]] || fail_with "no $text in:" "$OUT" || return 1
-	done
-}
-
 @test "off a terminal the bytes and the status are the tool's" {
 	pmr session list >"$DIR/a"
 	pmr-session list >"$DIR/b"
