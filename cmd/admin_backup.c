@@ -192,11 +192,11 @@ int admin_backup(struct tool *t)
 		rc = fetch_all(&f, &e);
 	if (!rc)
 		rc = check_hash(&f, &e);
+	forget(&f); /* the disk of the daemon is not waited for with ours */
 	if (!rc)
 		rc = tool_file_keep(&f.file, &e);
 	tool_file_release(&f.file);
 	tool_progress_end(&f.progress);
-	forget(&f);
 	if (!rc) {
 		said = json_pack("{s:O,s:O,s:s,s:O,s:O}", "bytes",
 		                 json_object_get(f.status, "bytes"), "events",

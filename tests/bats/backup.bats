@@ -131,13 +131,13 @@ restored() {
 }
 
 @test "a damaged store is no backup: it is told, and no file comes" {
-	sqlite3 "$DIR/data/collab.db" "UPDATE events SET record = replace(record, 'Hello', 'Jello')"
+	sqlite3 -cmd ".timeout 10000" "$DIR/data/collab.db" "UPDATE events SET record = replace(record, 'Hello', 'Jello')"
 	run -75 --separate-stderr pmr-admin backup "$DIR/b.db"
 	[[ $stderr == *"the store is damaged, session $SESSION"* ]]
 	[ -z "$(ls "$DIR" | grep '^b\.db')" ]
 	[ ! -e "$DIR/data/backup.tmp" ]
 	# What can be rebuilt is no reason to have none.
-	sqlite3 "$DIR/data/collab.db" "UPDATE events SET record = replace(record, 'Jello', 'Hello'); UPDATE sessions SET summary = 'x'"
+	sqlite3 -cmd ".timeout 10000" "$DIR/data/collab.db" "UPDATE events SET record = replace(record, 'Jello', 'Hello'); UPDATE sessions SET summary = 'x'"
 	run -0 --separate-stderr pmr-admin backup "$DIR/b.db"
 }
 

@@ -10,18 +10,19 @@ setup() {
 	unset PMR_REPORT PMR_SESSION
 	scratch
 	STUCK="env STUCK_FILE=$DIR/stuck LD_PRELOAD=$BUILD/tests/stuck.so"
-	daemon_start -e "$STUCK" --limit messages_per_second=0
+	daemon_start -e "env STUCK_FILE=$DIR/daemon.stuck LD_PRELOAD=$BUILD/tests/stuck.so" --limit messages_per_second=0
 	export PMR_SOCKET=$SOCKET XDG_STATE_HOME=$DIR
 	start
 }
 
 teardown() {
-	rm -f "$DIR/stuck"
+	rm -f "$DIR/stuck" "$DIR/daemon.stuck"
 	clean_up
 }
 
 # tool COMMAND...: in the background, as TOOL, with INPUT as its stdin; its fsync gets stuck.
 tool() {
+	rm -f "$DIR/stuck.in"
 	touch "$DIR/stuck"
 	env --default-signal=INT,HUP $STUCK "$@" >"$DIR/out" 2>"$DIR/err" <"${INPUT:-/dev/null}" 3>&- 4>&- &
 	TOOL=$!
@@ -49,7 +50,8 @@ interrupted() {
 	shift 3
 	before=$(cat "$file" 2>/dev/null || echo none)
 	tool "$@"
-	until_there "$file.??????"
+	until_there "$DIR/stuck.in"
+	compgen -G "$file.??????" >/dev/null
 	kill -"$signal" "$TOOL"
 	kill -"$signal" "$TOOL"
 	ended "$status"
@@ -69,14 +71,15 @@ interrupted() {
 
 @test "a backup that is interrupted makes room for the next one" {
 	# The daemon's copy is stuck, and the tool waits for it.
-	touch "$DIR/stuck"
+	touch "$DIR/daemon.stuck"
 	tool pmr-admin backup "$DIR/b"
-	until_there "$DIR/data/backup.tmp"
+	until_there "$DIR/daemon.stuck.in"
+	[ -e "$DIR/data/backup.tmp" ]
 	kill -INT "$TOOL"
 	ended 130
 	[ -z "$(cat "$DIR/err")" ]
 	! compgen -G "$DIR/b*" || fail_with "left behind"
-	rm "$DIR/stuck"
+	rm "$DIR/stuck" "$DIR/daemon.stuck"
 	# Much sooner than the minute after which it would be forgotten by itself.
 	local end=$((SECONDS + PATIENCE))
 	until pmr-admin backup "$DIR/b" 2>"$DIR/err"; do
@@ -103,7 +106,7 @@ interrupted() {
 	for signal in HUP INT TERM; do
 		rm -f "$DIR/cursor"
 		INPUT=$DIR/events tool pmr-each --commit "$DIR/cursor" -- cat
-		until_there "$DIR/cursor.??????"
+		until_there "$DIR/stuck.in"
 		kill -"$signal" "$TOOL"
 		rm "$DIR/stuck"
 		ended "$((128 + $(kill -l "$signal")))"
@@ -121,7 +124,8 @@ interrupted() {
 	daemon_stop
 	cp -r "$DIR/data" "$DIR/before"
 	tool collabd --config /dev/null --data-dir "$DIR/data" --restore "$DIR/b" --force
-	until_there "$DIR/data/collab.db.restored"
+	until_there "$DIR/stuck.in"
+	[ -e "$DIR/data/collab.db.restored" ]
 	kill -TERM "$TOOL"
 	rm "$DIR/stuck"
 	ended 143
