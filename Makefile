@@ -1,7 +1,7 @@
 # collabd and the pmr tools.  "make help" lists the targets.
 #
-# Variables: CC, CFLAGS, BUILD (the build directory), SANITIZE (e.g. address,undefined), and for
-# install: DESTDIR, PREFIX, BINDIR, SBINDIR, LIBDIR, INCLUDEDIR, MANDIR, SYSCONFDIR, ... (see below).
+# Variables: CC, CFLAGS, BUILD (the build directory), SANITIZE (e.g. address,undefined), V=1 (to see the
+# commands), and for install: DESTDIR, PREFIX, BINDIR, SBINDIR, LIBDIR, INCLUDEDIR, MANDIR, SYSCONFDIR, …
 
 VERSION   = 0.1.0
 SOVERSION = 0
@@ -41,6 +41,10 @@ LIBS_PURE   = -ljansson -lcrypto -lm
 LIBS_STORE  = -lsqlite3 -lpthread
 LIBS_SERVER = -luv -lhttp_parser -ljose -linih -lcurl -lssl
 LIBS_CLIENT = -lcurl -linih
+
+# A line for what is made, or with V=1 the command.
+Q    = $(if $(V),,@)
+SAY  = $(if $(V),,@printf '  %-3s %s\n' $(1) $(2))
 
 comma := ,
 src  = $(wildcard libcollab/$(1)/*.c)
@@ -93,17 +97,20 @@ FORCE:
 $(BUILD)/tests/%.o: CPPFLAGS_ALL += -Itests
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call SAY,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 OBJ_COLLABD = $(call objs,$(wildcard cmd/collabd*.c)) $(BUILD)/cmd/tool_progress.o
 $(BUILD)/collabd: $(OBJ_COLLABD) $(OBJ_SERVER) $(OBJ_STORE) $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 
 $(SOLIB): $(OBJ_CLIENT) $(OBJ_PURE) libcollab/collab.map
-	$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,libcollab.so.$(SOVERSION) \
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -shared -Wl,-soname,libcollab.so.$(SOVERSION) \
 	    -Wl,--version-script=libcollab/collab.map -o $@ $(OBJ_CLIENT) $(OBJ_PURE) \
 	    $(LIBS_CLIENT) $(LIBS_PURE)
-	ln -sf libcollab.so.$(SOVERSION) $(BUILD)/libcollab.so
+	$(Q)ln -sf libcollab.so.$(SOVERSION) $(BUILD)/libcollab.so
 
 # What one tool links with beyond what all of them do.  Its objects first, so that make builds them.
 OBJ_TOOL_pmr-token  = $(BUILD)/libcollab/base/base64.o
@@ -122,18 +129,22 @@ OBJ_TOOL_pmr-bench  = $(call objs,$(wildcard cmd/bench_*.c))
 $(BUILD)/pmr-bench: $(OBJ_TOOL_pmr-bench)
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/cmd/%.o $(OBJ_TOOLLIB) $(SOLIB)
-	$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $< $(OBJ_TOOLLIB) $(OBJ_TOOL_$*) -L$(BUILD) -lcollab \
 	    $(if $(RPATH),-Wl$(comma)-rpath$(comma)'$(RPATH)') -ljansson -lm $(LIBS_TOOL_$*)
 
 # Tests
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_CLIENT) $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_CLIENT) $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_CLIENT) $(LIBS_PURE)
 $(BUILD)/tests/unit/test_top: $(BUILD)/cmd/top_model.o
 $(BUILD)/tests/unit/test_bench: $(BUILD)/cmd/bench_hist.o $(BUILD)/cmd/bench_seen.o
 $(BUILD)/tests/sim/%: $(BUILD)/tests/sim/%.o $(BUILD)/tests/sim/sim.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 $(HELPERS): $(BUILD)/tests/%: $(BUILD)/tests/bats/helpers/%.o $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
 
 # The parts of a helper that is more than one file.  Its objects first, as with the tools.
 $(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
@@ -142,19 +153,22 @@ $(BUILD)/tests/hammer: $(call objs,$(wildcard tests/bats/helpers/hammer/*.c))
 PRELOADS := $(patsubst tests/bats/preload/%.c,$(BUILD)/tests/%.so,$(wildcard tests/bats/preload/*.c))
 $(PRELOADS): $(BUILD)/tests/%.so: tests/bats/preload/%.c tests/bats/preload/preload.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -std=c11 -O1 -g -fPIC $(WARN) -shared -o $@ $<
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) -std=c11 -O1 -g -fPIC $(WARN) -shared -o $@ $<
 
 # Every fuzz target over its corpus, without a fuzzer.
 REPLAYS := $(patsubst tests/fuzz/fuzz_%.c,$(BUILD)/tests/fuzz/test_%,$(wildcard tests/fuzz/fuzz_*.c))
 $(REPLAYS): $(BUILD)/tests/fuzz/test_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o \
     $(BUILD)/cmd/tool_cursor.o $(OBJ_HUB) $(OBJ_STORE) $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_SERVER) $(LIBS_STORE) $(LIBS_PURE)
 
 test-programs: $(TESTS) $(HELPERS) $(PRELOADS) $(REPLAYS) $(BUILD)/tests/bench/ops
 
 # Benchmarks of the pure layers.
 $(BUILD)/tests/bench/ops: $(BUILD)/tests/bench/ops.o $(OBJ_PURE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS_PURE)
 
 # target: bench-ops    what text operations cost, one JSON object
 .PHONY: bench-ops
@@ -323,7 +337,8 @@ bench:
 $(BUILD)/bench/limit: $(OBJ_PURE)
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(filter-out -Wpedantic -Wstrict-prototypes,$(CFLAGS_ALL)) $(LDFLAGS_ALL) -o $@ $< $(LIBS_BENCH_$*)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -Wpedantic -Wstrict-prototypes,$(CFLAGS_ALL)) $(LDFLAGS_ALL) -o $@ $< $(LIBS_BENCH_$*)
 
 # target: clean        remove what was built
 clean:

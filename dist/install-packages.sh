@@ -8,8 +8,21 @@ for package in "$@"; do
 done
 [ -n "$missing" ] || exit 0
 sudo=
-[ "$(id -u)" -eq 0 ] || sudo=sudo
+if [ "$(id -u)" -ne 0 ]; then
+	sudo=sudo
+	command -v sudo >/dev/null || {
+		echo "These packages are missing, and there is no sudo to install them with.  As root:" >&2
+		echo "    apt-get update && apt-get install$missing" >&2
+		exit 1
+	}
+fi
 echo "installing:$missing" >&2
-$sudo apt-get update -qq
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# What apt has to say is of interest when it failed.
 # shellcheck disable=SC2086 # a list of words
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+if ! { $sudo apt-get update -qq && $sudo env DEBIAN_FRONTEND=noninteractive \
+	apt-get install -y -qq --no-install-recommends $missing; } </dev/null >"$log" 2>&1; then
+	cat "$log" >&2
+	exit 1
+fi
