@@ -110,6 +110,12 @@ void hub_keys_changed(struct hub *h);
 void hub_pull(struct conn *c, struct gather *g);
 
 /*
+ * Do one piece of what is put off, so that everybody else has a turn in between.  Call it once
+ * before going to sleep; true: there is more, do not sleep.
+ */
+bool hub_turn(struct hub *h);
+
+/*
  * The connection's socket is closed.  `clean`: the client said good-bye (close frame 1000 or 1001),
  * so that its user goes offline at once and not after the grace.
  */

@@ -36,6 +36,7 @@ struct user {
 	char *user_id;
 	int conns;
 	struct bucket requests, starts;
+	int64_t lane_tag; /* of the next large answer */
 };
 
 /* Memory that was lent to a transport with a gather: freed when the hub is entered again. */
@@ -74,6 +75,9 @@ struct hub {
 	struct exchange *exchanges; /* all that are not answered, doubly linked */
 	struct fold *folds;         /* running, doubly linked */
 	struct trash *trash;
+	struct exchange *lane,
+		*lane_holder; /* who waits to make a large answer, and who makes one */
+	int64_t lane_tag;     /* of the last one whose turn came */
 	struct conn *full_holders[FULL_STATES_MAX]; /* who has a state of its own, or folds one */
 	struct conn *full_queue, **full_queue_end;  /* who waits for a place among them */
 	struct metrics metrics;
@@ -544,6 +548,9 @@ struct exchange {
 	struct hub *hub;
 	struct exchange *prev, *next; /* hub->exchanges */
 	struct exchange *queue_next;  /* room->waiting or room->held */
+	struct exchange *lane_next;   /* hub->lane, sorted by lane_tag; continues with lane_then */
+	int64_t lane_tag;
+	void (*lane_then)(struct exchange *x); /* NULL: not in there */
 	void *sock;
 	const struct request *request; /* lent until answered or aborted */
 	struct route_match route;
@@ -586,11 +593,15 @@ void exchange_free(struct exchange *x);
 void exchange_drop_room(struct exchange *x);
 
 /*
- * Before something large is made for an answer: whether whoever asks may be given one.  If not, it
- * was refused.
+ * What makes a large answer, or rebuilds a state for one, waits its turn, which it keeps until it
+ * is answered.  Then x->room is live.
  */
-enum { ANSWER_BYTES = 4 << 20 }; /* that it may come to */
-bool exchange_may_answer(struct exchange *x);
+enum { ANSWER_LARGE = 65536 };
+void exchange_in_turn(struct exchange *x, void (*then)(struct exchange *x));
+void exchange_leave_lane(struct exchange *x);
+
+/* Before an answer of so many bytes: whether whoever asks may have it.  If not, it was refused. */
+bool exchange_may_answer(struct exchange *x, size_t bytes);
 
 /* Hold x->response until the room's head is committed, then answer. */
 void exchange_answer_committed(struct exchange *x);

@@ -131,6 +131,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
 	struct net *n = prepare->data;
 	struct sock *list = n->work;
+	bool more = false;
 
 	measure_turn(n);
 	(void)net_now(n);
@@ -147,7 +148,8 @@ static void on_prepare(uv_prepare_t *prepare)
 		else if (s->closed)
 			sock_free(s);
 	}
-	if (n->work)
+	more = n->hub && hub_turn(n->hub);
+	if (n->work || more)
 		(void)uv_idle_start(&n->spin, on_spin); /* cannot fail */
 	else
 		(void)uv_idle_stop(&n->spin); /* cannot fail */

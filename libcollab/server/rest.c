@@ -48,6 +48,7 @@ void exchange_free(struct exchange *x)
 		x->next->prev = x->prev;
 	if (x->room)
 		unqueue(x->room, x);
+	exchange_leave_lane(x);
 	exchange_drop_room(x);
 	fold_cancel(x->fold);
 	json_decref(x->query);
@@ -72,6 +73,7 @@ void hub_abort(struct exchange *x)
 	}
 	/* A store callback still carries it; that one frees it. */
 	x->aborted = true;
+	exchange_leave_lane(x);
 	if (x->room)
 		unqueue(x->room, x);
 }
@@ -182,11 +184,11 @@ void exchange_error_committed(struct exchange *x, const struct err *e, const str
 		exchange_answer(x);
 }
 
-bool exchange_may_answer(struct exchange *x)
+bool exchange_may_answer(struct exchange *x, size_t bytes)
 {
 	struct err e = {0};
 
-	if (!x->hub->transport.may_answer || x->hub->transport.may_answer(x->sock, ANSWER_BYTES))
+	if (!x->hub->transport.may_answer || x->hub->transport.may_answer(x->sock, bytes))
 		return true;
 	buf_puts(&x->response.headers, "Retry-After: 5\r\n");
 	err_set(&e, ERR_RATE_LIMITED, "too many answers to this address are not taken");

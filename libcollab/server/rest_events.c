@@ -11,7 +11,7 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
-enum { PAGE_DEFAULT = 1000, PAGE_MAX = 10000, PAGE_BYTES = ANSWER_BYTES, SCAN = 1000 };
+enum { PAGE_DEFAULT = 1000, PAGE_MAX = 10000, PAGE_BYTES = 4 << 20, SCAN = 1000 };
 
 /* What the query asks of a page. */
 struct page {
@@ -20,6 +20,15 @@ struct page {
 	bool without_email;
 	int64_t next; /* seq to go on after, or EVENT_ABSENT: the end was reached */
 };
+
+static void page_free(void *page)
+{
+	struct page *p = page;
+
+	if (p)
+		free(p->filter);
+	free(p);
+}
 
 /* Whether one of the ranges of an Accept header is this (RFC 9110 section 12.5.1, without q). */
 static bool accepts(const char *accept, const char *range)
@@ -76,7 +85,6 @@ static void page_done(struct exchange *x)
 		buf_puts(out, ",\"without_email\":true");
 	buf_putc(out, '}');
 	x->response.content_type = "application/json";
-	free(p->filter);
 	exchange_answer(x);
 }
 
@@ -123,7 +131,6 @@ static void records_came(void *arg, const struct store_reply *reply)
 
 	x->pending--;
 	if (x->aborted) {
-		free(p->filter);
 		exchange_free(x);
 		return;
 	}
@@ -145,7 +152,6 @@ static void records_came(void *arg, const struct store_reply *reply)
 			err_set(&e, rc, NULL);
 	}
 	if (rc) {
-		free(p->filter);
 		exchange_error(x, &e, NULL);
 	} else if (end) {
 		page_done(x);
@@ -156,7 +162,6 @@ static void records_came(void *arg, const struct store_reply *reply)
 
 static void read_page(struct exchange *x)
 {
-	struct page *p = x->more;
 	struct err e = {0};
 
 	if (store_read(x->hub->store, x->room->key, x->cursor, SCAN, PAGE_BYTES, records_came, x) ==
@@ -164,9 +169,16 @@ static void read_page(struct exchange *x)
 		x->pending++;
 		return;
 	}
-	free(p->filter);
 	err_set(&e, ERR_NOMEM, NULL);
 	exchange_error(x, &e, NULL);
+}
+
+static void begin_page(struct exchange *x)
+{
+	if (!exchange_may_answer(x, PAGE_BYTES))
+		return;
+	buf_puts(&x->response.body, "{\"events\":[");
+	read_page(x);
 }
 
 static void stream(struct exchange *x, enum framing framing, struct page *p)
@@ -178,13 +190,13 @@ static void stream(struct exchange *x, enum framing framing, struct page *p)
 	bool live = framing == FRAMING_SSE;
 
 	if (!c) {
-		free(p->filter);
 		err_set(&e, ERR_NOMEM, NULL);
 		exchange_error(x, &e, NULL);
 		return;
 	}
 	c->silent = true;
 	c->filter = p->filter;
+	p->filter = NULL;
 	c->without_email = p->without_email;
 	c->until = p->until;
 	if (!live && c->until > room->committed)
@@ -205,7 +217,6 @@ static void begin(struct exchange *x)
 
 	/* From its beginning means from where it begins; what lies between is gone. */
 	if (x->cursor > 0 && x->cursor < x->room->floor) {
-		free(p->filter);
 		err_field(&e, ERR_BASE_TOO_OLD, "since", "the log begins after seq %lld",
 		          (long long)x->room->floor);
 		exchange_error(x, &e, NULL);
@@ -214,15 +225,13 @@ static void begin(struct exchange *x)
 	/* The log that its reader knew is gone: to wait until this one is as long would be a gap.
 	 */
 	if (framing == FRAMING_SSE && x->cursor > x->room->committed) {
-		free(p->filter);
 		err_field(&e, ERR_BAD_FIELD, "since", "the log ends at seq %lld",
 		          (long long)x->room->committed);
 		exchange_error(x, &e, NULL);
 		return;
 	}
 	if (framing == FRAMING_WS) {
-		buf_puts(&x->response.body, "{\"events\":[");
-		read_page(x);
+		exchange_in_turn(x, begin_page);
 	} else {
 		stream(x, (enum framing)framing, p);
 	}
@@ -236,6 +245,7 @@ static void events_room(struct exchange *x)
 	int rc = p ? exchange_may_read(x, &e) : err_set(&e, ERR_NOMEM, NULL);
 
 	x->more = p;
+	x->more_free = page_free;
 	if (!rc) {
 		p->until = INT64_MAX;
 		p->limit = framing_of(x) == FRAMING_WS ? PAGE_DEFAULT : INT64_MAX;
@@ -263,8 +273,6 @@ void rest_events(struct exchange *x)
 {
 	struct err e = {0};
 
-	if (framing_of(x) == FRAMING_WS && !exchange_may_answer(x))
-		return;
 	if (framing_of(x) >= 0) {
 		exchange_find(x, STORE_BY_REPORT_LATEST, events_room);
 		return;

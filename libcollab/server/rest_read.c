@@ -239,8 +239,6 @@ static void read_at(struct exchange *x)
 		write_view(x);
 		return;
 	}
-	if (!exchange_may_answer(x))
-		return;
 	if (at > x->room->committed)
 		err_field(&e, ERR_BAD_FIELD, "at", "the log ends at seq %lld",
 		          (long long)x->room->committed);
@@ -255,6 +253,24 @@ static void read_at(struct exchange *x)
 		exchange_error(x, &e, NULL);
 }
 
+/* Whether no more than a part of the session is asked for, as it is now. */
+static bool is_part(const struct exchange *x)
+{
+	if (query_get(x->query, "at"))
+		return false;
+	switch (x->route.route) {
+	case ROUTE_PARTICIPANTS:
+	case ROUTE_SECTION:
+	case ROUTE_CONFLICT:
+		return true;
+	case ROUTE_SESSION:
+	case ROUTE_SESSION_BY_ID:
+		return !query_get(x->query, "include");
+	default:
+		return x->room->head.bytes <= ANSWER_LARGE;
+	}
+}
+
 static void read_room(struct exchange *x)
 {
 	struct err e = {0};
@@ -263,7 +279,17 @@ static void read_room(struct exchange *x)
 		exchange_error(x, &e, NULL);
 		return;
 	}
-	exchange_since(x, "at", query_get(x->query, "at"), EVENT_ABSENT, read_at);
+	if (is_part(x) || exchange_may_answer(x, x->room->head.bytes))
+		exchange_since(x, "at", query_get(x->query, "at"), EVENT_ABSENT, read_at);
+}
+
+/* What is large takes its turn. */
+static void read_in_turn(struct exchange *x)
+{
+	if (!is_part(x))
+		exchange_in_turn(x, read_room);
+	else
+		read_room(x);
 }
 
 /* A report that never had a session has no active one either, and that is an answer. */
@@ -283,5 +309,5 @@ void rest_read(struct exchange *x)
 	if (x->route.route == ROUTE_SESSION && x->route.report_id[0])
 		x->absent = no_session;
 	/* What only reads finds a report's last session when none is active. */
-	exchange_find(x, x->absent ? STORE_BY_REPORT_ACTIVE : STORE_BY_REPORT_LATEST, read_room);
+	exchange_find(x, x->absent ? STORE_BY_REPORT_ACTIVE : STORE_BY_REPORT_LATEST, read_in_turn);
 }

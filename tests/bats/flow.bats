@@ -162,6 +162,35 @@ shown_within() {
 	hammer settle
 }
 
+@test "three hundred ask for a large log, for its state and for states of the past, and read nothing" {
+	local i path=/api/reports/pmr/pmr-1/collaborate request
+	secret
+	mint '{"sub":"vera"}'
+	begin --secret-file "$SECRET" --limit requests_per_minute=0 --limit stall_seconds=3600
+	head -c 1000000 /dev/zero | tr '\0' x >"$DIR/xs"
+	for ((i = 0; i < 7; i++)); do
+		printf '{"changes":{"content":"%s"}}' "$(<"$DIR/xs")" >"$DIR/body"
+		api PUT "sections/large$i" eddy "@$DIR/body"
+		want 200
+	done
+	state
+	rss
+	BEFORE=$RSS
+	for request in events state "state?at=$SEQ"; do
+		silent 100 "GET $path/$request HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer $TOKEN\r\n\r\n"
+		ALL+=("${FDS[@]}")
+		undelayed
+	done
+	FDS=("${ALL[@]}")
+	# answer_bytes_per_address, 64 KiB each; what is being made.
+	RSS=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$PID/status")
+	echo "# at most $((RSS - BEFORE)) KiB more"
+	[[ $BUILD == *san* ]] || ((RSS - BEFORE < 65536 + 300 * 64 + 65536))
+	metric collabd_queue_bytes
+	echo "# $VALUE bytes wait"
+	((VALUE <= 67108864 + 300 * 65536))
+}
+
 # ---- writers ------------------------------------------------------------------------------------
 
 @test "a flood is read as fast as its limit allows, and nothing of it is refused" {

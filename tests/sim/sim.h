@@ -60,6 +60,10 @@ void sim_turn(struct sim *s);
 struct sim_sock *sim_request(struct sim *s, const char *user, const char *method,
                              const char *target, const char *body);
 
+/* The same, not run. */
+struct sim_sock *sim_ask(struct sim *s, const char *user, const char *method, const char *target,
+                         const char *body);
+
 /* A WebSocket as `user`; target "/ws/…?since=…".  The handshake's answer may be a refusal (status).
  */
 struct sim_sock *sim_connect(struct sim *s, const char *user, const char *target);

@@ -2,6 +2,7 @@
  * Flow in simulated time: when who was refused may come again, what a drain tells its clients, and
  * that nobody is left unread for ever.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,8 +118,45 @@ static void lost(void)
 	sim_release(&s);
 }
 
+/* Large answers: one a turn, and somebody's second after everybody's first. */
+static void turns(void)
+{
+	static char text[70000], body[70100];
+	struct sim_sock *many[5], *one = NULL, *little = NULL, *past = NULL;
+	struct sim s;
+	int answered = 0;
+
+	begin(&s);
+	memset(text, 'x', sizeof text - 1);
+	(void)snprintf(body, sizeof body, "{\"changes\":{\"content\":\"%s\"}}", text);
+	sim_close(sim_request(&s, "u0", "PUT", REST "sections/large", body), true);
+	for (int i = 0; i < 5; i++)
+		many[i] = sim_ask(&s, "u0", "GET", REST "state", NULL);
+	one = sim_ask(&s, "admin", "GET", REST "state", NULL);
+	past = sim_ask(&s, "admin", "GET", REST "sections/large?at=1", NULL);
+	little = sim_ask(&s, "u0", "GET", REST "session", NULL);
+	is_int(little->status, 200, "what is little is answered at once");
+	for (int i = 0; i < 5; i++)
+		answered += many[i]->status != 0;
+	is_int(answered + one->status, 0, "what is large is not");
+	(void)hub_turn(s.hub);
+	ok(many[0]->status == 200 && !many[1]->status && !one->status, "it is, one a turn");
+	(void)hub_turn(s.hub);
+	ok(one->status == 200 && !many[1]->status, "somebody's first comes before others' second");
+	sim_close(many[1], false);
+	ok(!hub_turn(s.hub) && !past->status && !many[2]->status,
+	   "who has gone does not count, and a state of the past takes until it is rebuilt");
+	ok(!hub_turn(s.hub) && !many[2]->status, "nobody else has a turn meanwhile");
+	sim_run(&s, 100);
+	ok(past->status == 404 && many[2]->status == 200 && many[3]->status == 200 &&
+	           many[4]->status == 200,
+	   "then all are answered");
+	sim_release(&s);
+}
+
 int main(void)
 {
+	turns();
 	rates();
 	drains();
 	lost();
