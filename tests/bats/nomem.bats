@@ -39,6 +39,15 @@ alive() {
 	kill -0 "$PID" 2>/dev/null && [ "$(ps -o stat= -p "$PID" | cut -c1)" != Z ]
 }
 
+# revive: a daemon that has ended, and well, is started again.
+revive() {
+	! alive || return 0
+	ended_well || return 1
+	died=$((died + 1))
+	fault 0 0
+	daemon_start -e "$FAULTY" --limit messages_per_second=0
+}
+
 judge() {
 	hammer settle || return 1
 	hammer verify || return 1
@@ -88,10 +97,10 @@ judge() {
 		api GET 'sections' olga
 		api PUT sections/more olga '{"changes":{"content":"more"}}'
 		api GET 'events?limit=20' olga
-		alive || { ended_well && died=$((died + 1)) && fault 0 0 && daemon_start -e "$FAULTY" --limit messages_per_second=0; }
+		revive
 		if ((i % 20 == 19)); then
 			fault 0 0
-			alive || { ended_well && died=$((died + 1)) && daemon_start -e "$FAULTY" --limit messages_per_second=0; }
+			revive
 			judge
 			hammer go
 		fi
