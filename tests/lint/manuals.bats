@@ -49,3 +49,67 @@ setup() {
 		}
 	done
 }
+
+# What pages of others may be referred to: those of Debian's packages, by the section they are in there.
+OTHERS='connect(2) curl(1) flock(1) free(3) glob(7) head(1) jq(1) less(1) man(1) sd_notify(3) sha256sum(1) sqlite3(1) vi(1)'
+
+@test "every reference leads to a page, of ours or a known one" {
+	local page name section rest seen='' other
+	while read -r page _ name section rest; do
+		seen+=" $name($section)"
+		[ ! -f "man/$name.$section" ] && [[ " $OTHERS " != *" $name($section) "* ]] || continue
+		echo "$page refers to $name($section), which nobody has"
+		return 1
+	done < <(grep -E '^\.Xr ' man/*.[1-8] | sed 's/:/ /')
+	# And the list is no longer than it must be.
+	for other in $OTHERS; do
+		[[ "$seen " == *" $other "* ]] || {
+			echo "no page refers to $other"
+			return 1
+		}
+	done
+}
+
+@test "every page leads on, in the order of sections and names" {
+	local page references
+	for page in man/*.[1-8]; do
+		references=$(sed -n '/^\.Sh SEE ALSO/,/^\.Sh [^S]/s/^\.Xr \([^ ]*\) \([0-9]\).*/\2 \1/p' "$page")
+		[ -n "$references" ] || {
+			echo "$page has no SEE ALSO"
+			return 1
+		}
+		diff <(echo "$references") <(LC_ALL=C sort -u <<<"$references") || {
+			echo "$page: SEE ALSO is not in order"
+			return 1
+		}
+		! grep -qx "${page##*.} $(basename "${page%.*}")" <<<"$references" || {
+			echo "$page leads to itself"
+			return 1
+		}
+	done
+}
+
+# Sections that a page of that kind must have, each with something in it.
+sections_of() {
+	case $1 in
+	*.1 | *.8) printf '%s\n' NAME SYNOPSIS DESCRIPTION ENVIRONMENT FILES 'EXIT STATUS' EXAMPLES 'SEE ALSO' ;;
+	*.conf.5 | man/pmr.7 | man/pmr-target.7) printf '%s\n' NAME DESCRIPTION FILES EXAMPLES 'SEE ALSO' ;;
+	*) printf '%s\n' NAME DESCRIPTION EXAMPLES 'SEE ALSO' ;;
+	esac
+}
+
+@test "every page has the sections of its kind, and none is empty" {
+	local page section
+	for page in man/*.[1-8]; do
+		while read -r section; do
+			[ "$(sed -n "/^\.Sh $section\$/,/^\.Sh /p" "$page" | grep -cvE '^\.(Sh|Pp|\\")')" -gt 0 ] || {
+				echo "$page: $section is missing or empty"
+				return 1
+			}
+		done < <(sections_of "$page")
+	done
+	# What is common to all tools is told once.
+	for section in ENVIRONMENT FILES 'EXIT STATUS'; do
+		grep -qx "\.Sh $section" man/pmr-target.7
+	done
+}
