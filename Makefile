@@ -182,7 +182,7 @@ DEPS_RUN = sqlite3 jq curl
 DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
 DEPS_CHECK = tmux bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
-             zsh fish diffutils
+             zsh fish diffutils debhelper dpkg-dev fakeroot
 
 # target: deps         install what the build needs
 deps:

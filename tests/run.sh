@@ -1,17 +1,18 @@
 #!/bin/sh
-# Run the tests: run.sh [unit] [sim] [fuzz] [bats] [lint] [tsan] [valgrind]; none: all but the last two.
+# Run the tests: run.sh [unit] [sim] [fuzz] [bats] [lint] [deb] [tsan] [valgrind]; none: all but the last two.
 # BUILD is the build directory.  prove runs everything and sums up.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 : "${BUILD:=$PWD/build}"
 export BUILD
-[ $# -gt 0 ] || set -- lint unit sim fuzz bats
+[ $# -gt 0 ] || set -- lint deb unit sim fuzz bats
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 for what in "$@"; do
 	case $what in
 	unit | sim | fuzz) find "$BUILD/tests/$what" -name 'test_*' -type f -perm -u+x | sort ;;
 	bats) find tests/bats -name '*.bats' | sort ;;
+	deb) echo tests/deb/packages.bats ;;
 	lint) find tests/lint -name '*.sh' | sort && find tests/lint -name '*.bats' | sort ;;
 	tsan)
 		# What runs threads: the store's writer and reader, the key fetcher, the daemon itself.

@@ -1,8 +1,16 @@
 #!/usr/bin/env bats
-# The Debian packages of $DEB, unpacked beside the system: a session with what is in them.
+# The Debian packages of $DEB (unset: of what is built already), unpacked beside the system: a session
+# with what is in them.
 # shellcheck shell=bash
 
 load ../bats/helper
+
+setup_file() {
+	[ -z "${DEB:-}" ] || return 0
+	export DEB=$BATS_FILE_TMPDIR/deb
+	sh "$REPO/dist/make-deb.sh" "$DEB" "$BUILD" >"$BATS_FILE_TMPDIR/make" 2>&1 ||
+		fail_with "$(tail -n 30 "$BATS_FILE_TMPDIR/make")"
+}
 
 setup() {
 	scratch
