@@ -7,7 +7,10 @@
  * Nothing is checked, parsed, hashed or remembered: no server that does its work can be faster, and
  * how close one comes is what is measured.
  *
- * usage: limit [-e BYTES of an event] [-a BYTES of an ack] [-s BYTES of a state] [-f FILE]
+ * With -1 each message is passed on by sends of its own, as servers do that call a library's
+ * "broadcast" for each, and nothing is written to a file: it shows what gathering is worth.
+ *
+ * usage: limit [-1] [-e BYTES of an event] [-a BYTES of an ack] [-s BYTES of a state] [-f FILE]
  * Prints host:port when it serves; ends on SIGTERM.
  */
 #define _GNU_SOURCE /* accept4, memmem */
@@ -58,6 +61,7 @@ static size_t event_bytes = 400, ack_bytes = 300, state_bytes = 1000;
 static struct bytes event_frame, ack_frame, state_frame, log_bytes;
 static size_t event_ref, event_seq, ack_ref, ack_seq, state_seq;
 static int epoll, log_fd = -1;
+static bool one_by_one;
 static char input[INPUT];
 
 static void put(struct bytes *b, const void *p, size_t len)
@@ -202,6 +206,18 @@ static size_t handshake(struct conn *c, const char *p, size_t len)
 	return (size_t)(end + 4 - p);
 }
 
+/* To all who read in the room. */
+static void tell(struct room *r, const char *p, size_t len)
+{
+	struct conn *next = NULL;
+
+	for (struct conn *c = r->conns; c; c = next) {
+		next = c->next;
+		if (!c->writer)
+			give(c, p, len);
+	}
+}
+
 static void message(struct conn *c, const char *p, size_t len)
 {
 	struct room *room = c->room;
@@ -210,17 +226,22 @@ static void message(struct conn *c, const char *p, size_t len)
 	if (len < REF + 2)
 		return;
 	room->seq++;
+	put_seq(event_frame.p + event_seq, room->seq);
+	memcpy(event_frame.p + event_ref, ref, REF);
+	put_seq(ack_frame.p + ack_seq, room->seq);
+	memcpy(ack_frame.p + ack_ref, ref, REF);
+	if (one_by_one) {
+		tell(room, event_frame.p, event_frame.len);
+		give(c, ack_frame.p, ack_frame.len);
+		return;
+	}
 	if (!room->frames.len) {
 		room->next_dirty = dirty_rooms;
 		dirty_rooms = room;
 	}
-	put_seq(event_frame.p + event_seq, room->seq);
-	memcpy(event_frame.p + event_ref, ref, REF);
 	put(&room->frames, event_frame.p, event_frame.len);
 	if (log_fd >= 0)
 		put(&log_bytes, event_frame.p, event_frame.len);
-	put_seq(ack_frame.p + ack_seq, room->seq);
-	memcpy(ack_frame.p + ack_ref, ref, REF);
 	put(&c->acks, ack_frame.p, ack_frame.len);
 	if (!c->dirty) {
 		c->dirty = true;
@@ -296,13 +317,7 @@ static void end_turn(void)
 	}
 	dirty_conns = NULL;
 	for (struct room *r = dirty_rooms; r; r = r->next_dirty) {
-		struct conn *next = NULL;
-
-		for (struct conn *c = r->conns; c; c = next) {
-			next = c->next;
-			if (!c->writer)
-				give(c, r->frames.p, r->frames.len);
-		}
+		tell(r, r->frames.p, r->frames.len);
 		r->frames.len = 0;
 	}
 	dirty_rooms = NULL;
@@ -356,8 +371,10 @@ int main(int argc, char **argv)
 	size_t unused = 0;
 	int option, listener;
 
-	while ((option = getopt(argc, argv, "e:a:s:f:")) != -1) {
-		if (option == 'e')
+	while ((option = getopt(argc, argv, "1e:a:s:f:")) != -1) {
+		if (option == '1')
+			one_by_one = true;
+		else if (option == 'e')
 			event_bytes = strtoul(optarg, NULL, 10);
 		else if (option == 'a')
 			ack_bytes = strtoul(optarg, NULL, 10);
