@@ -122,7 +122,7 @@ $(BUILD)/pmr: $(OBJ_TOOL_pmr)
 OBJ_TOOL_pmr-top  = $(call objs,$(wildcard cmd/top_*.c))
 LIBS_TOOL_pmr-top = -lncurses -ltinfo
 $(BUILD)/pmr-top: $(OBJ_TOOL_pmr-top)
-OBJ_TOOL_pmr-admin  = $(call objs,$(wildcard cmd/admin_*.c)) $(BUILD)/libcollab/base/sha256.o
+OBJ_TOOL_pmr-admin  = $(call objs,$(wildcard cmd/admin_*.c) $(addprefix libcollab/base/,sha256.c hex.c))
 LIBS_TOOL_pmr-admin = -lcrypto
 $(BUILD)/pmr-admin: $(OBJ_TOOL_pmr-admin)
 OBJ_TOOL_pmr-bench  = $(call objs,$(wildcard cmd/bench_*.c))

@@ -19,7 +19,7 @@ void buf_release(struct buf *b)
 	buf_init(b, b->len_max);
 }
 
-int buf_reserve(struct buf *b, size_t n)
+int buf_grow(struct buf *b, size_t n)
 {
 	size_t cap = b->cap ? b->cap : 64;
 	char *p = NULL;
@@ -55,11 +55,6 @@ void buf_put(struct buf *b, const void *bytes, size_t len)
 void buf_puts(struct buf *b, const char *s)
 {
 	buf_put(b, s, strlen(s));
-}
-
-void buf_putc(struct buf *b, char c)
-{
-	buf_put(b, &c, 1);
 }
 
 void buf_put_i64(struct buf *b, int64_t n)

@@ -38,12 +38,25 @@ static inline int buf_error(const struct buf *b)
 	return b->error;
 }
 
+/* What buf_reserve() does when there may not be room; not for others. */
+int buf_grow(struct buf *b, size_t n);
+
 /* Room for n more bytes at b->p + b->len, without counting them; 0 or the (sticky) error. */
-int buf_reserve(struct buf *b, size_t n);
+static inline int buf_reserve(struct buf *b, size_t n)
+{
+	/* The NUL needs room too.  What is allocated is never more than the maximum. */
+	return !b->error && n < b->cap - b->len ? 0 : buf_grow(b, n);
+}
 
 void buf_put(struct buf *b, const void *bytes, size_t len);
 void buf_puts(struct buf *b, const char *s);
-void buf_putc(struct buf *b, char c);
+static inline void buf_putc(struct buf *b, char c)
+{
+	if (buf_reserve(b, 1))
+		return;
+	b->p[b->len++] = c;
+	b->p[b->len] = '\0';
+}
 void buf_put_i64(struct buf *b, int64_t n);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -3,22 +3,22 @@
 
 #include <string.h>
 
+#include "base/hex.h"
+
 void uuid_format(const unsigned char random[16], char out[UUID_LEN + 1])
 {
-	static const char digits[] = "0123456789abcdef";
 	unsigned char b[16];
-	char *p = out;
 
 	memcpy(b, random, 16);
 	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-	for (int i = 0; i < 16; i++) {
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-			*p++ = '-';
-		*p++ = digits[b[i] >> 4];
-		*p++ = digits[b[i] & 15];
-	}
-	*p = '\0';
+	hex_put(out, b, 4);
+	hex_put(out + 9, b + 4, 2);
+	hex_put(out + 14, b + 6, 2);
+	hex_put(out + 19, b + 8, 2);
+	hex_put(out + 24, b + 10, 6);
+	out[8] = out[13] = out[18] = out[23] = '-';
+	out[UUID_LEN] = '\0';
 }
 
 static bool hex_digit(char c)

@@ -15,33 +15,32 @@ static int64_t days_from_civil(int64_t y, int m, int d)
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
-static void digits(char *p, int64_t n, int width)
+static void two_digits(char *p, uint32_t n)
 {
-	while (width--) {
-		p[width] = (char)('0' + n % 10);
-		n /= 10;
-	}
+	p[0] = (char)('0' + n / 10);
+	p[1] = (char)('0' + n % 10);
 }
 
 void rfc3339_format(int64_t time_ms, char out[RFC3339_LEN + 1])
 {
 	int64_t day = (time_ms >= 0 ? time_ms : time_ms - 86399999) / 86400000;
-	int64_t ms = time_ms - day * 86400000;
 	int64_t z = day + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	int64_t doe = z - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153;
-	int64_t d = doy - (153 * mp + 2) / 5 + 1, m = mp < 10 ? mp + 3 : mp - 9;
+	uint32_t ms = (uint32_t)(time_ms - day * 86400000), doe = (uint32_t)(z - era * 146097);
+	uint32_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	uint32_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	uint32_t mp = (5 * doy + 2) / 153, m = mp < 10 ? mp + 3 : mp - 9;
+	uint32_t year = (uint32_t)(era * 400 + yoe + (m <= 2)) % 10000;
 
 	memcpy(out, "0000-00-00T00:00:00.000Z", RFC3339_LEN + 1);
-	digits(out, yoe + era * 400 + (m <= 2), 4);
-	digits(out + 5, m, 2);
-	digits(out + 8, d, 2);
-	digits(out + 11, ms / 3600000, 2);
-	digits(out + 14, ms / 60000 % 60, 2);
-	digits(out + 17, ms / 1000 % 60, 2);
-	digits(out + 20, ms % 1000, 3);
+	two_digits(out, year / 100);
+	two_digits(out + 2, year % 100);
+	two_digits(out + 5, m);
+	two_digits(out + 8, doy - (153 * mp + 2) / 5 + 1);
+	two_digits(out + 11, ms / 3600000);
+	two_digits(out + 14, ms / 60000 % 60);
+	two_digits(out + 17, ms / 1000 % 60);
+	out[20] = (char)('0' + ms % 1000 / 100);
+	two_digits(out + 21, ms % 100);
 }
 
 /* Exactly `width` digits at *p, moved on; -1 when there are others. */

@@ -6,6 +6,8 @@
 #include <openssl/sha.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 void sha256(const void *bytes, size_t len, unsigned char out[SHA256_LEN])
 {
 	SHA256_CTX ctx;
@@ -18,12 +20,7 @@ void sha256(const void *bytes, size_t len, unsigned char out[SHA256_LEN])
 
 void sha256_hex(const unsigned char digest[SHA256_LEN], char out[SHA256_HEX_LEN + 1])
 {
-	static const char digits[] = "0123456789abcdef";
-
-	for (int i = 0; i < SHA256_LEN; i++) {
-		out[2 * i] = digits[digest[i] >> 4];
-		out[2 * i + 1] = digits[digest[i] & 15];
-	}
+	hex_put(out, digest, SHA256_LEN);
 	out[SHA256_HEX_LEN] = '\0';
 }
 

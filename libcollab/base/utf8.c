@@ -55,11 +55,24 @@ size_t utf8_prefix(const char *s, size_t len)
 	return i;
 }
 
+/* How many of a word's eight bytes begin a code point: all but those of 0b10xxxxxx. */
+static inline size_t leads_of(uint64_t word)
+{
+	uint64_t leads = (~word >> 7 | word >> 6) & UINT64_C(0x0101010101010101);
+
+	return (size_t)(leads * UINT64_C(0x0101010101010101) >> 56);
+}
+
 size_t utf8_chars(const char *s, size_t len)
 {
-	size_t n = 0;
+	size_t n = 0, i = 0;
+	uint64_t word;
 
-	for (size_t i = 0; i < len; i++)
+	for (; i + 8 <= len; i += 8) {
+		memcpy(&word, s + i, 8);
+		n += leads_of(word);
+	}
+	for (; i < len; i++)
 		n += ((unsigned char)s[i] & 0xc0) != 0x80;
 	return n;
 }
@@ -76,11 +89,10 @@ size_t utf8_offset(const char *s, size_t len, size_t chars, size_t *left)
 
 	/* Eight bytes at a time: how many of them begin a code point. */
 	while (i + 8 <= len) {
-		uint64_t leads;
+		size_t leads;
 
 		memcpy(&word, s + i, 8);
-		leads = (~word >> 7 | word >> 6) & UINT64_C(0x0101010101010101);
-		leads = leads * UINT64_C(0x0101010101010101) >> 56;
+		leads = leads_of(word);
 		if (leads > chars)
 			break;
 		chars -= leads;

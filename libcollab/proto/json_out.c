@@ -27,33 +27,43 @@ static void put_escape(struct buf *out, unsigned char c)
 	buf_put(out, esc, esc[1] == 'u' ? 6 : 2);
 }
 
-void json_put_string(struct buf *out, const char *s, size_t len)
+/* What is left of a string behind its first `run` bytes, which are out, and its closing quote. */
+static void put_rest(struct buf *out, const char *s, size_t len, size_t run)
 {
-	size_t i = json_plain_run(s, len);
+	while (run < len) {
+		size_t from = run + 1;
 
-	if (i == len && !buf_reserve(out, len + 2)) {
-		/* Nothing to escape, as nearly always: one reservation, one copy. */
-		char *p = out->p + out->len;
+		put_escape(out, (unsigned char)s[run]);
+		run = from + json_plain_run(s + from, len - from);
+		buf_put(out, s + from, run - from);
+	}
+	buf_putc(out, '"');
+}
 
-		p[0] = '"';
-		if (len)
-			memcpy(p + 1, s, len);
-		p[len + 1] = '"';
-		p[len + 2] = '\0';
-		out->len += len + 2;
+/* "s, from p on, where there is room for all of it; its end is in *out. */
+static void put_string_at(struct buf *out, char *p, const char *s, size_t len)
+{
+	size_t run = json_plain_run(s, len);
+
+	*p++ = '"';
+	if (run)
+		memcpy(p, s, run);
+	p += run;
+	if (run == len) {
+		/* Nothing to escape, as nearly always. */
+		*p++ = '"';
+		*p = '\0';
+		out->len = (size_t)(p - out->p);
 		return;
 	}
-	buf_putc(out, '"');
-	buf_put(out, s, i);
-	while (i < len) {
-		size_t run;
+	out->len = (size_t)(p - out->p);
+	put_rest(out, s, len, run);
+}
 
-		put_escape(out, (unsigned char)s[i++]);
-		run = json_plain_run(s + i, len - i);
-		buf_put(out, s + i, run);
-		i += run;
-	}
-	buf_putc(out, '"');
+void json_put_string(struct buf *out, const char *s, size_t len)
+{
+	if (!buf_reserve(out, len + 2))
+		put_string_at(out, out->p + out->len, s, len);
 }
 
 /* Whether what comes next is the first thing in its object, array or buffer, or a key's value. */
@@ -70,14 +80,11 @@ void json_comma(struct buf *out)
 		buf_putc(out, ',');
 }
 
-void json_key(struct buf *out, const char *key)
+/* ,"key": at the end of out, where there is room for it; gives where it ends. */
+static inline char *key_at(struct buf *out, const char *key, size_t len)
 {
-	size_t len = strlen(key);
-	char *p = NULL;
+	char *p = out->p + out->len;
 
-	if (buf_reserve(out, len + 4))
-		return;
-	p = out->p + out->len;
 	if (!at_start(out))
 		*p++ = ',';
 	*p++ = '"';
@@ -85,34 +92,24 @@ void json_key(struct buf *out, const char *key)
 	p += len;
 	*p++ = '"';
 	*p++ = ':';
+	return p;
+}
+
+void json_key_n(struct buf *out, const char *key, size_t len)
+{
+	char *p = NULL;
+
+	if (buf_reserve(out, len + 4))
+		return;
+	p = key_at(out, key, len);
 	*p = '\0';
 	out->len = (size_t)(p - out->p);
 }
 
-void json_str_n(struct buf *out, const char *key, const char *s, size_t len)
+void json_put_member(struct buf *out, const char *key, size_t key_len, const char *s, size_t len)
 {
-	if (!s)
-		return;
-	json_key(out, key);
-	json_put_string(out, s, len);
-}
-
-void json_str(struct buf *out, const char *key, const char *s)
-{
-	if (s)
-		json_str_n(out, key, s, strlen(s));
-}
-
-void json_int(struct buf *out, const char *key, int64_t n)
-{
-	json_key(out, key);
-	buf_put_i64(out, n);
-}
-
-void json_opt_int(struct buf *out, const char *key, int64_t n)
-{
-	if (n != -1)
-		json_int(out, key, n);
+	if (!buf_reserve(out, key_len + 4 + len + 2))
+		put_string_at(out, key_at(out, key, key_len), s, len);
 }
 
 void json_bool(struct buf *out, const char *key, bool b)

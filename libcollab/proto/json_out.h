@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -22,14 +23,39 @@ void json_put_string(struct buf *out, const char *s, size_t len);
 /* A comma if one is needed here (for array elements written by hand). */
 void json_comma(struct buf *out);
 
-/* ,"key":   (the comma only where needed; key is plain ASCII and is not escaped) */
-void json_key(struct buf *out, const char *key);
+/*
+ * ,"key":   (the comma only where needed; key is plain ASCII and is not escaped).  The functions
+ * without a length are inline because nearly every key is a literal, whose length the compiler
+ * knows.
+ */
+void json_key_n(struct buf *out, const char *key, size_t len);
+static inline void json_key(struct buf *out, const char *key)
+{
+	json_key_n(out, key, strlen(key));
+}
 
 /* key and value. A NULL string writes nothing at all; json_opt_int writes nothing for -1. */
-void json_str(struct buf *out, const char *key, const char *s);
-void json_str_n(struct buf *out, const char *key, const char *s, size_t len);
-void json_int(struct buf *out, const char *key, int64_t n);
-void json_opt_int(struct buf *out, const char *key, int64_t n);
+void json_put_member(struct buf *out, const char *key, size_t key_len, const char *s, size_t len);
+static inline void json_str_n(struct buf *out, const char *key, const char *s, size_t len)
+{
+	if (s)
+		json_put_member(out, key, strlen(key), s, len);
+}
+static inline void json_str(struct buf *out, const char *key, const char *s)
+{
+	if (s)
+		json_put_member(out, key, strlen(key), s, strlen(s));
+}
+static inline void json_int(struct buf *out, const char *key, int64_t n)
+{
+	json_key(out, key);
+	buf_put_i64(out, n);
+}
+static inline void json_opt_int(struct buf *out, const char *key, int64_t n)
+{
+	if (n != -1)
+		json_int(out, key, n);
+}
 void json_bool(struct buf *out, const char *key, bool b);
 void json_null_key(struct buf *out, const char *key);
 void json_time(struct buf *out, const char *key, int64_t time_ms); /* RFC 3339 text */

@@ -14,10 +14,36 @@ static inline bool needs_escape(unsigned char c)
 	return c < 0x20 || c == '"' || c == '\\';
 }
 
-/* Whether any byte of the word is zero (exact as a predicate; the borrow only spreads upwards). */
-static inline bool any_zero(uint64_t w)
+static inline uint64_t word_at(const char *p)
 {
-	return (w - EACH(0x01)) & ~w & EACH(0x80);
+	uint64_t w;
+
+	memcpy(&w, p, 8);
+	return w;
+}
+
+/*
+ * The highest bit of each byte of the word that needs an escape.  With a bit flipped, a quote and
+ * what is below a space are what is at most a space.  The lowest that is set is right, and so is
+ * none: borrows only spread upwards.
+ */
+static inline uint64_t escapes_of(uint64_t w)
+{
+	uint64_t low = w ^ EACH(0x02), backslash = w ^ EACH('\\');
+
+	return (((low - EACH(0x21)) & ~low) | ((backslash - EACH(0x01)) & ~backslash)) & EACH(0x80);
+}
+
+/* How many bytes are below the lowest one whose highest bit is set. */
+static inline size_t bytes_below(uint64_t bits)
+{
+	return (size_t)(((((bits & (0 - bits)) - 1) & EACH(0x01)) * EACH(0x01)) >> 56) - 1;
+}
+
+/* Whether the lowest byte of a word is the first in memory; the compiler knows. */
+static inline bool little_endian(void)
+{
+	return (word_at("\1\0\0\0\0\0\0") & 1) != 0;
 }
 
 size_t json_plain_run(const char *p, size_t len)
@@ -25,13 +51,16 @@ size_t json_plain_run(const char *p, size_t len)
 	size_t i = 0;
 
 	for (; i + 8 <= len; i += 8) {
-		uint64_t w;
+		uint64_t escapes = escapes_of(word_at(p + i));
 
-		memcpy(&w, p + i, 8);
-		if (((w - EACH(0x20)) & ~w & EACH(0x80)) || any_zero(w ^ EACH('"')) ||
-		    any_zero(w ^ EACH('\\')))
+		if (escapes && little_endian())
+			return i + bytes_below(escapes);
+		if (escapes)
 			break;
 	}
+	/* The last bytes, together with some that were looked at, are a word too. */
+	if (i + 8 > len && len >= 8 && !escapes_of(word_at(p + len - 8)))
+		return len;
 	while (i < len && !needs_escape((unsigned char)p[i]))
 		i++;
 	return i;

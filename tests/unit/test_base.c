@@ -78,6 +78,21 @@ static void test_utf8_every(void)
 	ok(same, "utf8: every code point is encoded, valid, decoded; cut it is not");
 }
 
+/* Eight bytes at a time or not, wherever the code points lie in them. */
+static void test_utf8_chars(void)
+{
+	static const uint32_t codes[] = {'a', 0xe9, 0x20ac, 0x1f600, 0x7f, 0x7ff, 0xffff, 0x10ffff};
+	char text[4 * 64];
+	size_t len = 0, chars = 0;
+	bool same = true;
+
+	for (; chars < 64; chars++) {
+		same = same && utf8_chars(text, len) == chars;
+		len += utf8_encode(codes[(chars * 5 + chars / 8) % LENGTH(codes)], text + len);
+	}
+	ok(same && utf8_chars(text, len) == chars, "utf8: characters of mixed length are counted");
+}
+
 static void test_utf8_positions(void)
 {
 	static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";
@@ -361,6 +376,7 @@ int main(void)
 
 	test_utf8_prefix();
 	test_utf8_every();
+	test_utf8_chars();
 	test_utf8_positions();
 	test_buf();
 	test_rfc3339_valid();

@@ -206,8 +206,46 @@ static void test_random(void)
 	is_int((int64_t)bad, 0, "random objects: the members that jansson finds");
 }
 
+/* ---- runs that need no escape -----------------------------------------------------------------
+ */
+
+static size_t plain_run_by_bytes(const unsigned char *p, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len && p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
+/* Every byte at every place of every length, behind and before all kinds of neighbours. */
+static void test_plain_run(void)
+{
+	static const unsigned char around[] = {'x', ' ', '!', '#', '[', ']', 0x7f, 0x80, 0xff};
+	size_t bad = 0;
+
+	for (size_t len = 0; len <= 26; len++) {
+		unsigned char *p = malloc(len ? len : 1);
+
+		for (size_t at = 0; at < len; at++) {
+			for (int byte = 0; byte < 256; byte++) {
+				for (size_t i = 0; i < len; i++)
+					p[i] = around[(i * 7 + (size_t)byte + at) % sizeof around];
+				p[at] = (unsigned char)byte;
+				if (byte % 3 == 0) /* another one behind it does not count */
+					p[len - 1] = '"';
+				bad += json_plain_run((char *)p, len) != plain_run_by_bytes(p, len);
+			}
+		}
+		bad += json_plain_run((char *)p, 0) != 0;
+		free(p);
+	}
+	is_int((int64_t)bad, 0, "what needs no escape, as byte by byte");
+}
+
 int main(void)
 {
+	test_plain_run();
 	test_shown();
 	test_values();
 	test_random();
