@@ -102,6 +102,18 @@ static int check_database(struct fsck *f, struct err *e)
 	return rc ? rc : audit_integrity(f->audit, note, &left, e);
 }
 
+/* Records are read without an index that is not well; it can always be made anew. */
+static int check_index(struct fsck *f, struct err *e)
+{
+	struct noted n = {.f = f, .kind = FSCK_INDEX};
+	int rc = audit_index(f->audit, count, &n, &n.mendable, e);
+
+	if (rc || n.told == 0)
+		return rc;
+	rc = audit_index(f->audit, note, &n, &n.mendable, e);
+	return rc || !f->repair ? rc : audit_mend_index(f->audit, e);
+}
+
 static int check_orphans(struct fsck *f, struct err *e)
 {
 	int64_t events = 0, snapshots = 0;
@@ -136,6 +148,8 @@ int fsck_run(struct fsck *f, struct err *e)
 	int64_t sessions = 0;
 	int rc = check_database(f, e);
 
+	if (!rc)
+		rc = check_index(f, e);
 	if (!rc)
 		rc = audit_count(f->audit, &sessions, &f->events_total, e);
 	if (!rc)

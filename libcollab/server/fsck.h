@@ -16,6 +16,7 @@
 #define FSCK_TABLE(X)                                                                              \
 	X(DATABASE, "database", "SQLite finds pages or indexes damaged")                           \
 	X(SCHEMA, "schema", "a table, an index or the view is not as it must be")                  \
+	X(INDEX, "index", "the index of events is not what the events say")                        \
 	X(ORPHAN, "orphan", "rows that belong to no session")                                      \
 	X(RECORD, "record", "a record is missing, or is no event")                                 \
 	X(CHAIN, "chain", "a record's hash does not follow")                                       \

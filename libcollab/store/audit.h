@@ -32,6 +32,13 @@ int audit_integrity(struct audit *a, audit_fn *fn, void *arg, struct err *e);
 /* Tables, indexes and the view that are missing or differ from what this program makes. */
 int audit_schema(struct audit *a, audit_fn *fn, void *arg, struct err *e);
 
+/*
+ * The index of events: entries that are missing, that are wrong, or that are there for nothing,
+ * some twenty of each.  When something was told, records are read without it from then on.
+ * *mendable: it can be made anew, for no event is there twice.
+ */
+int audit_index(struct audit *a, audit_fn *fn, void *arg, bool *mendable, struct err *e);
+
 /* How many sessions there are, and events; for progress. */
 int audit_count(struct audit *a, int64_t *sessions, int64_t *events, struct err *e);
 
@@ -58,6 +65,9 @@ int audit_commit(struct audit *a, struct err *e);
 
 /* Indexes and the view are made anew. */
 int audit_rebuild(struct audit *a, struct err *e);
+
+/* The index of events is made anew. */
+int audit_mend_index(struct audit *a, struct err *e);
 
 /* seq, active, updated_ms, due_ms and summary of the row with this key. */
 int audit_put_session(struct audit *a, const struct store_session *row, struct err *e);

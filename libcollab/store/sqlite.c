@@ -175,7 +175,7 @@ static void sqlite_free(struct store *store)
 	(void)pthread_mutex_unlock(&s->wal.lock);
 	for (size_t i = 0; i < s->threads_len; i++)
 		(void)pthread_join(s->threads[i], NULL); /* ours, and joined once */
-	db_close(&s->reader);
+	reader_close(s);
 	writer_release(s);
 	wal_finish(s);
 	if (s->lock_fd >= 0)
@@ -384,6 +384,12 @@ static int init(struct sqlite_store *s)
 int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *arg), void *arg,
                       struct err *e)
 {
+	return store_sqlite_open_bounded(out, dir, PENDING_MAX, wake, arg, e);
+}
+
+int store_sqlite_open_bounded(struct store **out, const char *dir, size_t pending_max,
+                              void (*wake)(void *arg), void *arg, struct err *e)
+{
 	static const struct store_ops ops = {.free = sqlite_free,
 	                                     .poll = sqlite_poll,
 	                                     .stats = sqlite_stats,
@@ -397,6 +403,7 @@ int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *ar
 		free(s);
 		return err_set(e, ERR_NOMEM, NULL);
 	}
+	s->writer.pending_max = pending_max;
 	s->base.store.ops = &ops;
 	s->base.submit = submit;
 	s->wake = wake;

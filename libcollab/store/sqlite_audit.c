@@ -4,12 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/audit.h"
-#include "store/sqlite_int.h"
+#include "store/sqlite_audit.h"
 
 enum audit_stmt {
 	A_SESSION,
 	A_RECORDS,
+	A_RECORD,
+	A_EVENT,
 	A_SNAPSHOT,
 	A_READS, /* those that only read */
 	A_PUT_SESSION = A_READS,
@@ -22,30 +23,29 @@ enum audit_stmt {
 static const char *const statements[A_LEN] = {
 	[A_SESSION] = "SELECT " DB_SESSION " FROM sessions WHERE key > ?1"
 		      " ORDER BY key LIMIT 1",
-	[A_RECORDS] = "SELECT seq, time_ms, record FROM events WHERE session = ?1 AND seq > ?2"
-		      " ORDER BY seq",
+	[A_RECORDS] = DB_EVENTS,
+	[A_RECORD] = DB_EVENT,
+	[A_EVENT] = "SELECT event FROM event_index WHERE session = ?1 AND seq = ?2",
 	[A_SNAPSHOT] = "SELECT seq, 0, state FROM snapshots WHERE session = ?1 AND seq > ?2"
 		       " ORDER BY seq LIMIT 1",
 	[A_PUT_SESSION] = "UPDATE sessions SET is_active = ?2, seq = ?3, updated_ms = ?4,"
 			  " due_ms = ?5, summary = ?6 WHERE key = ?1",
-	[A_PUT_TIME] = "UPDATE events SET time_ms = ?3 WHERE session = ?1 AND seq = ?2",
+	[A_PUT_TIME] = "UPDATE events SET time_ms = ?2 WHERE event = ?1",
 	[A_PUT_SNAPSHOT] = "INSERT OR REPLACE INTO snapshots (session, seq, state)"
 			   " VALUES (?1, ?2, ?3)",
 	[A_DROP_SNAPSHOT] = "DELETE FROM snapshots WHERE session = ?1 AND seq = ?2",
 };
 
-struct audit {
-	struct sqlite_store *dir; /* holds the lock; NULL: a file by itself */
-	struct db db;
-	struct db_call records;
-	bool reading; /* records */
-	char *summary, *text;
-	size_t text_cap;
-};
-
+/* Nobody else writes, so the end of the logs is read once. */
 static int prepare(struct audit *a, bool repair, struct err *e)
 {
-	return db_prepare(&a->db, statements, repair ? A_LEN : A_READS, e);
+	int rc = db_prepare(&a->db, statements, repair ? A_LEN : A_READS, e);
+
+	if (!rc)
+		rc = pending_prepare(&a->pending, &a->db, e);
+	if (!rc && pending_follow(&a->pending, &a->db))
+		rc = db_error(&a->db, "cannot read the end of the logs", e);
+	return rc;
 }
 
 int audit_open(struct audit **out, const char *dir, bool repair, struct err *e)
@@ -92,6 +92,8 @@ void audit_close(struct audit *a)
 		return;
 	if (a->reading)
 		db_end(&a->records);
+	pending_release(&a->pending);
+	pending_release(&a->all);
 	db_close(&a->db);
 	sqlite_dir_give(a->dir);
 	free(a->summary);
@@ -101,8 +103,7 @@ void audit_close(struct audit *a)
 
 /* ---- what SQLite says ---------------------------------------------------------------------- */
 
-/* Each row of a query, its first column. */
-static int each_text(struct db *d, const char *sql, audit_fn *fn, void *arg, struct err *e)
+int audit_each(struct db *d, const char *sql, audit_fn *fn, void *arg, struct err *e)
 {
 	struct sqlite3_stmt *stmt = NULL;
 	int rc = sqlite3_prepare_v2(d->handle, sql, -1, &stmt, NULL);
@@ -138,7 +139,7 @@ int audit_integrity(struct audit *a, audit_fn *fn, void *arg, struct err *e)
 {
 	struct pass p = {fn, arg};
 
-	return each_text(&a->db, "PRAGMA integrity_check(20)", pass_on, &p, e);
+	return audit_each(&a->db, "PRAGMA integrity_check(20)", pass_on, &p, e);
 }
 
 /* What this program would make, and what differs from it here. */
@@ -213,9 +214,20 @@ int audit_schema(struct audit *a, audit_fn *fn, void *arg, struct err *e)
 
 int audit_count(struct audit *a, int64_t *sessions, int64_t *events, struct err *e)
 {
+	int64_t indexed = 0;
 	int rc = db_int(&a->db, "SELECT count(*) FROM sessions", sessions, e);
 
-	return rc ? rc : db_int(&a->db, "SELECT count(*) FROM events", events, e);
+	/* Counting the table would read all of it. */
+	if (!rc)
+		rc = db_int(&a->db, "SELECT count(*) FROM event_index", &indexed, e);
+	if (!rc)
+		rc = db_int(&a->db,
+		            "SELECT count(*) FROM events e WHERE event > (SELECT after FROM"
+		            " event_tail) AND NOT EXISTS (SELECT 1 FROM event_index"
+		            "  WHERE session = e.session AND seq = e.seq)",
+		            events, e);
+	*events += indexed;
+	return rc;
 }
 
 int audit_orphans(struct audit *a, int64_t *events, int64_t *snapshots, struct err *e)
@@ -247,6 +259,7 @@ int audit_session(struct audit *a, int64_t after_key, struct store_session *row,
 	db_put_int(&c, after_key);
 	rc = db_step(&c);
 	if (rc == 1 && db_get_session(&c, row) == 0) {
+		pending_head(&a->pending, row);
 		free(a->summary);
 		row->summary = a->summary = strdup(row->summary);
 		rc = a->summary ? 1 : err_set(e, ERR_NOMEM, NULL);
@@ -281,17 +294,47 @@ int audit_records(struct audit *a, int64_t key, int64_t after_seq, struct err *e
 	(void)e; /* the first step tells */
 	if (a->reading)
 		db_end(&a->records);
-	a->records = db_begin(&a->db, A_RECORDS);
 	a->reading = true;
+	a->indexed = !a->distrusted;
+	a->key = key;
+	a->seq = after_seq;
+	a->records = db_begin(&a->db, A_RECORDS);
 	db_put_int(&a->records, key);
 	db_put_int(&a->records, after_seq);
 	return 0;
 }
 
+/* The session's events that are found without the index. */
+static const struct pending_log *log_of(struct audit *a, int64_t key)
+{
+	return pending_find(a->distrusted ? &a->all : &a->pending, key);
+}
+
+/* The next one that the index does not have.  One that is not there is left out. */
+static int next_pending(struct audit *a, struct store_record *r, struct err *e)
+{
+	const struct pending_log *l = log_of(a, a->key);
+	int rc = 0;
+
+	for (size_t i = l ? pending_from(l, a->seq) : 0; rc == 0 && l && i < l->len; i++) {
+		db_end(&a->records);
+		a->records = db_begin(&a->db, A_RECORD);
+		db_put_int(&a->records, l->rows[i].event);
+		db_put_int(&a->records, a->key);
+		rc = get_record(a, &a->records, r, e);
+	}
+	return rc;
+}
+
 int audit_record(struct audit *a, struct store_record *r, struct err *e)
 {
-	int rc = get_record(a, &a->records, r, e);
+	int rc = a->indexed ? get_record(a, &a->records, r, e) : 0;
 
+	a->indexed = rc == 1;
+	if (rc == 0)
+		rc = next_pending(a, r, e);
+	if (rc == 1)
+		a->seq = r->seq;
 	if (rc != 1) {
 		db_end(&a->records);
 		a->reading = false;
@@ -389,12 +432,36 @@ int audit_put_session(struct audit *a, const struct store_session *row, struct e
 	return run(a, &c, e);
 }
 
-int audit_put_time(struct audit *a, int64_t key, int64_t seq, int64_t time_ms, struct err *e)
+/* The number of the event; 0: there is none. */
+static int event_of(struct audit *a, int64_t key, int64_t seq, int64_t *event, struct err *e)
 {
-	struct db_call c = db_begin(&a->db, A_PUT_TIME);
+	const struct pending_log *l = log_of(a, key);
+	struct db_call c;
+	int rc;
 
+	*event = l ? pending_event(l, seq) : 0;
+	if (*event)
+		return 0;
+	c = db_begin(&a->db, A_EVENT);
 	db_put_int(&c, key);
 	db_put_int(&c, seq);
+	rc = db_step(&c);
+	if (rc == 1)
+		*event = db_get_int(&c, 0);
+	db_end(&c);
+	return rc < 0 ? failed(a, e) : 0;
+}
+
+int audit_put_time(struct audit *a, int64_t key, int64_t seq, int64_t time_ms, struct err *e)
+{
+	int64_t event = 0;
+	int rc = event_of(a, key, seq, &event, e);
+	struct db_call c;
+
+	if (rc)
+		return rc;
+	c = db_begin(&a->db, A_PUT_TIME);
+	db_put_int(&c, event);
 	db_put_int(&c, time_ms);
 	return run(a, &c, e);
 }

@@ -80,14 +80,16 @@ int db_open(struct db *d, const char *path, enum db_use use, struct err *e)
 
 int db_prepare(struct db *d, const char *const sql[], size_t len, struct err *e)
 {
-	d->stmts = calloc(len, sizeof(struct sqlite3_stmt *));
-	if (!d->stmts)
+	size_t size = sizeof(struct sqlite3_stmt *);
+	struct sqlite3_stmt **stmts = realloc(d->stmts, (d->stmts_len + len) * size);
+
+	if (!stmts)
 		return err_set(e, ERR_STORE_UNAVAILABLE, "out of memory");
+	d->stmts = stmts;
 	errno = 0;
-	for (; d->stmts_len < len; d->stmts_len++)
-		if (noted(d, sqlite3_prepare_v3(d->handle, sql[d->stmts_len], -1,
-		                                SQLITE_PREPARE_PERSISTENT, &d->stmts[d->stmts_len],
-		                                NULL)))
+	for (size_t i = 0; i < len; i++, d->stmts_len++)
+		if (noted(d, sqlite3_prepare_v3(d->handle, sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+		                                &d->stmts[d->stmts_len], NULL)))
 			return db_error(d, "cannot use the database", e);
 	return 0;
 }
@@ -186,6 +188,11 @@ struct db_text db_get_text(const struct db_call *c, int column)
 	const char *p = (const char *)sqlite3_column_text(c->stmt, column);
 
 	return (struct db_text){p, (size_t)sqlite3_column_bytes(c->stmt, column)};
+}
+
+int64_t db_row_made(const struct db *d)
+{
+	return sqlite3_last_insert_rowid(d->handle);
 }
 
 void db_end(struct db_call *c)

@@ -4,10 +4,12 @@
  *	sqlite.c         opening, the owner's thread: queues, poll, stats
  *	sqlite_conn.c    connections, prepared statements, error texts
  *	sqlite_schema.c  the tables, the view, migrations
+ *	sqlite_pending.c what the index of events does not have yet
  *	sqlite_stage.c   what the writer puts into a transaction
+ *	sqlite_index.c   what of it goes to the index, and when
  *	sqlite_write.c   the writer thread: group commit, failure, recovery
  *	sqlite_read.c    the reader thread
- *	sqlite_audit.c   a store at rest, row by row
+ *	sqlite_audit*.c  a store at rest, row by row, and its index
  *	sqlite_copy.c    copying a database, and putting a copy in a store's place
  *	sqlite_scrub.c   taking what was erased out of the files
  *	sqlite_wal.c     the checkpoint thread
@@ -41,7 +43,10 @@ enum db_use { DB_WRITE, DB_READ, DB_CHECKPOINT, DB_COPY };
 /* Open `path`.  The journal mode is as the file has it.  ERR_STORE_UNAVAILABLE. */
 int db_open(struct db *d, const char *path, enum db_use use, struct err *e);
 
-/* Prepare sql[0..len) as d->stmts.  ERR_STORE_UNAVAILABLE: the schema is not what it should be. */
+/*
+ * Prepare sql[0..len) behind those that d->stmts has.  ERR_STORE_UNAVAILABLE: the schema is not
+ * what it should be.
+ */
 int db_prepare(struct db *d, const char *const sql[], size_t len, struct err *e);
 
 /* Undo what is not committed and close; a closed one is fine. */
@@ -84,11 +89,24 @@ int64_t db_get_int(const struct db_call *c, int column);
 int64_t db_get_due(const struct db_call *c, int column);
 struct db_text db_get_text(const struct db_call *c, int column);
 
+/* The row that the last INSERT of this connection made. */
+int64_t db_row_made(const struct db *d);
+
 /* Reset the statement, which ends its view of the database. */
 void db_end(struct db_call *c);
 
 /* Run a statement that gives no row, and db_end() it. 0 or -1. */
 int db_run(struct db_call *c);
+
+/*
+ * (seq, time, record) of a session's events (?1) behind a seq (?2), those that the index has; and
+ * of one event (?1) of a session (?2).
+ */
+#define DB_EVENTS                                                                                  \
+	"SELECT i.seq, e.time_ms, e.record FROM event_index i CROSS JOIN events e"                 \
+	" ON e.event = i.event AND e.session = i.session AND e.seq = i.seq"                        \
+	" WHERE i.session = ?1 AND i.seq > ?2 ORDER BY i.seq"
+#define DB_EVENT "SELECT seq, time_ms, record FROM events WHERE event = ?1 AND session = ?2"
 
 /* The columns that db_get_session() takes, in order, from column 0. */
 #define DB_SESSION                                                                                 \
@@ -107,6 +125,69 @@ int schema_make(struct db *d, struct err *e);
 
 /* Write something that is there already, through to the disk. */
 int schema_touch(struct db *d, struct err *e);
+
+/* ---- events that the index does not have ---- */
+
+/*
+ * Behind event_tail.after, events may or may not be in event_index; of each session those that are
+ * come before those that are not.  A struct pending knows them all; of a session that has any there
+ * it also knows the last seq and time, which the session's row may not have yet.  It belongs to one
+ * connection.  A zeroed one is empty.
+ */
+struct pending_row {
+	int64_t seq, event;
+};
+
+struct pending_log {
+	struct pending_log *next; /* in its bucket */
+	int64_t key;
+	int64_t time_ms;          /* of the last one */
+	struct pending_row *rows; /* from first to len, never none */
+	size_t first, len, cap;
+	size_t indexed; /* those before it are in the index, as far as this is told */
+};
+
+enum { PENDING_BUCKETS = 4096 };
+
+struct pending {
+	struct pending_log *buckets[PENDING_BUCKETS];
+	struct pending_log **tail; /* from first to len: whose each event is, in their order */
+	size_t first, len, cap;
+	size_t waiting; /* not in the index */
+	int64_t last;   /* the last event seen */
+	int64_t stored; /* event_tail.after */
+	size_t stmts;   /* the first of its statements */
+};
+
+/* Prepare for d what follow needs.  An empty p, or one that was followed before. */
+int pending_prepare(struct pending *p, struct db *d, struct err *e);
+
+/* Bring p up to what d sees now.  0 or -1: the database, or no memory. */
+int pending_follow(struct pending *p, struct db *d);
+
+/* The same for an empty one and all events there are, whether the index has them or not. */
+int pending_follow_all(struct pending *p, struct db *d);
+void pending_release(struct pending *p);
+
+/* The session's log, or NULL: it has nothing there.  Lent until p is changed. */
+struct pending_log *pending_find(struct pending *p, int64_t key);
+
+/* Where its rows with a greater seq begin; the event with this seq, 0: none. */
+size_t pending_from(const struct pending_log *l, int64_t seq);
+int64_t pending_event(const struct pending_log *l, int64_t seq);
+
+/* Put into a row that was read what it does not have yet. */
+void pending_head(struct pending *p, struct store_session *row);
+
+/* For who writes: one more event behind all others (0 or -1: no memory); its next n are indexed. */
+int pending_add(struct pending *p, int64_t key, struct pending_row row, int64_t time_ms);
+void pending_indexed(struct pending *p, struct pending_log *l, size_t n);
+
+/* The log of the oldest one that is not in the index; NULL: all are. */
+struct pending_log *pending_oldest(struct pending *p);
+
+/* What event_tail.after can be. */
+int64_t pending_after(struct pending *p);
 
 /* ---- queues ---- */
 
@@ -129,13 +210,16 @@ bool queue_take(struct queue *q, int64_t timeout_ms, struct store_request_list *
 /* ---- the store ---- */
 
 struct head; /* what the writer knows of a session */
-enum { HEAD_BUCKETS = 4096 };
+enum { HEAD_BUCKETS = 4096, PENDING_MAX = 8192 };
 
 struct writer {
 	struct db db;
 	struct head *heads[HEAD_BUCKETS];
 	size_t heads_len;
 	struct head *dirty; /* touched in this transaction */
+	struct pending pending;
+	size_t pending_max; /* this many may wait for the index, and the tail be twice as long */
+	size_t index_stmts; /* the first of its statements */
 	int64_t sync_us;    /* how long the last COMMIT took */
 	int64_t records;    /* of this transaction; so are these: */
 	int64_t created, activated;
@@ -175,6 +259,7 @@ struct sqlite_store {
 	struct writer writer;
 	struct scrub scrub;
 	struct db reader;
+	struct pending reader_pending;
 	struct wal wal;
 	pthread_t threads[3];
 	size_t threads_len;
@@ -193,7 +278,19 @@ void sqlite_dir_give(struct sqlite_store *s); /* NULL is fine */
 int writer_prepare(struct writer *w, struct err *e);
 int writer_begin(struct writer *w);
 int writer_stage(struct writer *w, struct store_request *r); /* 0 also when r is refused */
+int writer_round_off(struct writer *w); /* what is written once a transaction */
 int writer_commit(struct writer *w);
+
+/*
+ * The index (sqlite_index.c).  Once a connection is open: what waits for it.  Then, in a
+ * transaction: as much as brings what waits within bounds; everything; or all of one session.
+ * 0 or -1.
+ */
+int index_prepare(struct writer *w, struct err *e);
+int index_follow(struct writer *w);
+int index_some(struct writer *w);
+int index_all(struct writer *w);
+int index_log(struct writer *w, int64_t key);
 
 /* Forget the heads: the file may say something else. */
 void writer_forget(struct writer *w);
@@ -204,11 +301,15 @@ int64_t sqlite_now_ms(void);
 /* Hand finished requests (left empty) to the owner, and wake it. */
 void sqlite_done(struct sqlite_store *s, struct store_request_list *list);
 
+/* Commit everything to the index; what that cannot be is found by the next opening. */
+void writer_settle(struct sqlite_store *s);
+
 /* Open the writer's connection (again); the threads' main functions take the store. */
 int writer_open(struct sqlite_store *s, struct err *e);
 void writer_release(struct sqlite_store *s);
 void *writer_main(void *store);
 int reader_open(struct sqlite_store *s, struct err *e);
+void reader_close(struct sqlite_store *s);
 void *reader_main(void *store);
 int wal_open(struct sqlite_store *s, struct err *e);
 void *wal_main(void *store);

@@ -86,8 +86,83 @@ static const char view_1[] =
 	"  AND p.seq = (SELECT max(seq) FROM snapshots WHERE session = s.key)"
 	"  AND json_valid(p.state);";
 
+/*
+ * Events have a number that lasts (VACUUM may change a rowid that is no column), and the index of
+ * them is a table, for it is filled late (sqlite_pending.c): what is behind event_tail.after may
+ * not be in it yet, and a session's row may not have the seq and time of what is there.
+ *
+ * However long the logs are, this takes no time, because nothing is copied.  A rowid becomes a
+ * column by being declared as one.  An index of (session, seq) and a table WITHOUT ROWID of
+ * (session, seq, event) with that primary key are the same B-tree, byte for byte.
+ */
+#define EVENTS_2                                                                                   \
+	"events (session INTEGER NOT NULL, seq INTEGER NOT NULL, time_ms INTEGER NOT NULL,"        \
+	" record TEXT NOT NULL, event INTEGER PRIMARY KEY)"
+#define EVENT_INDEX                                                                                \
+	"event_index (session INTEGER NOT NULL, seq INTEGER NOT NULL, event INTEGER NOT NULL,"     \
+	" PRIMARY KEY (session, seq)) WITHOUT ROWID"
+
+static const char tables_2[] =
+	"PRAGMA writable_schema = ON;"
+	"UPDATE sqlite_master SET sql = 'CREATE TABLE " EVENTS_2 "'"
+	" WHERE type = 'table' AND name = 'events';"
+	"UPDATE sqlite_master SET type = 'table', name = 'event_index', tbl_name = 'event_index',"
+	" sql = 'CREATE TABLE " EVENT_INDEX
+	"' WHERE type = 'index' AND name = 'events_session_seq';"
+	"PRAGMA writable_schema = RESET;"
+	/* A damaged store may have had no index. */
+	"CREATE TABLE IF NOT EXISTS " EVENT_INDEX ";"
+	"INSERT INTO event_index SELECT session, seq, event FROM events"
+	" WHERE NOT EXISTS (SELECT 1 FROM event_index) ORDER BY session, seq;"
+	"CREATE TABLE event_tail (after INTEGER NOT NULL);"
+	"INSERT INTO event_tail SELECT coalesce(max(event), 0) FROM events;";
+
+/* The view, with what the index does not have yet. */
+static const char view_2[] =
+	"DROP VIEW IF EXISTS collaboration_sessions;"
+	"CREATE VIEW collaboration_sessions AS"
+	" SELECT s.session_id, s.report_id,"
+	" json_extract(p.state, '$.session_type') AS session_type,"
+	" (SELECT json_group_array(json(m.value))"
+	"  FROM json_each(p.state, '$.members') m WHERE m.type = 'object') AS participants,"
+	" (SELECT json_group_array(coalesce(json_extract(m.value, '$.user_id'), m.key))"
+	"  FROM json_each(p.state, '$.members') m"
+	"  WHERE CASE WHEN m.type = 'object'"
+	"   THEN json_type(m.value, '$.online') = 'true' END) AS active_editors,"
+	" json_extract(p.state, '$.started_at') AS started_at,"
+	" json_extract(p.state, '$.last_activity') AS last_activity,"
+	" (SELECT json_group_array(json(e.record))"
+	"  FROM (SELECT i.seq, e.record FROM event_index i CROSS JOIN events e ON e.event = i.event"
+	"    WHERE i.session = s.key"
+	"   UNION ALL SELECT e.seq, e.record FROM events e"
+	"    WHERE t.session IS NOT NULL AND e.event > (SELECT after FROM event_tail)"
+	"     AND e.session = s.key AND e.seq >"
+	"      (SELECT coalesce(max(seq), 0) FROM event_index WHERE session = s.key)"
+	"   ORDER BY 1) e"
+	"  WHERE CASE WHEN json_valid(e.record)"
+	"   THEN json_extract(e.record, '$.type') IN ('section_update', 'section_deleted')"
+	"   END) AS changes_log,"
+	" (SELECT json_group_array(json(c.value))"
+	"  FROM json_each(p.state, '$.comments') c WHERE c.type = 'object') AS comments,"
+	" (SELECT json_group_object(l.key, json_extract(l.value, '$.user_id'))"
+	"  FROM json_each(p.state, '$.locks') l WHERE l.type = 'object') AS locked_sections,"
+	" json_extract(p.state, '$.conflict_resolution_strategy') AS conflict_resolution_strategy,"
+	" json_extract(p.state, '$.max_participants') AS max_participants,"
+	" json_extract(p.state, '$.session_timeout_minutes') AS session_timeout_minutes,"
+	" s.is_active,"
+	" strftime('%Y-%m-%dT%H:%M:%fZ', s.created_ms / 1000.0, 'unixepoch') AS created_at,"
+	" strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(t.time_ms, s.updated_ms) / 1000.0,"
+	"  'unixepoch') AS updated_at"
+	" FROM sessions s LEFT JOIN snapshots p ON p.session = s.key"
+	"  AND p.seq = (SELECT max(seq) FROM snapshots WHERE session = s.key)"
+	"  AND json_valid(p.state)"
+	" LEFT JOIN (SELECT session, max(time_ms) AS time_ms FROM events"
+	"  WHERE event > (SELECT after FROM event_tail) GROUP BY session) t"
+	"  ON t.session = s.key;";
+
 static const char *const migrations[][2] = {
 	{tables_1, view_1},
+	{tables_2, view_2},
 };
 
 enum { VERSION = sizeof migrations / sizeof migrations[0] };

@@ -14,7 +14,6 @@ enum write_stmt {
 	W_COMMIT,
 	W_HEAD,
 	W_EVENT,
-	W_UPDATE,
 	W_DUE,
 	W_ACTIVE,
 	W_SUMMARY,
@@ -28,6 +27,7 @@ enum write_stmt {
 	W_REPLACE,
 	W_SET_FLOOR,
 	W_FORGET,
+	W_FORGET_INDEX,
 	W_DROP,
 	W_LEN
 };
@@ -40,9 +40,8 @@ enum write_stmt {
 static const char *const statements[W_LEN] = {
 	[W_BEGIN] = "BEGIN IMMEDIATE",
 	[W_COMMIT] = "COMMIT",
-	[W_HEAD] = "SELECT seq, updated_ms, due_ms, is_active FROM sessions WHERE key = ?1",
+	[W_HEAD] = "SELECT seq, due_ms, is_active FROM sessions WHERE key = ?1",
 	[W_EVENT] = "INSERT INTO events (session, seq, time_ms, record) VALUES (?1, ?2, ?3, ?4)",
-	[W_UPDATE] = "UPDATE sessions SET seq = ?1, updated_ms = ?2 WHERE key = ?3",
 	[W_DUE] = "UPDATE sessions SET due_ms = ?1 WHERE key = ?2",
 	[W_ACTIVE] = "UPDATE sessions SET is_active = ?1 WHERE key = ?2",
 	[W_SUMMARY] = "UPDATE sessions SET summary = ?1 WHERE key = ?2",
@@ -58,22 +57,29 @@ static const char *const statements[W_LEN] = {
 	[W_SNAPSHOT] = "INSERT OR REPLACE INTO snapshots (session, seq, state) VALUES (?1, ?2, ?3)",
 	[W_THIN] = THIN,
 	[W_FLOOR] = "SELECT floor FROM sessions WHERE key = ?1",
-	[W_REPLACE] = "UPDATE events SET record = ?1 WHERE session = ?2 AND seq = ?3 RETURNING seq",
+	[W_REPLACE] = "UPDATE events SET record = ?1 WHERE session = ?2 AND seq = ?3 AND event ="
+		      " (SELECT event FROM event_index WHERE session = ?2 AND seq = ?3)"
+		      " RETURNING seq",
 	[W_SET_FLOOR] = "UPDATE sessions SET floor = ?1 WHERE key = ?2",
-	[W_FORGET] = "DELETE FROM events WHERE session = ?1 AND seq <= ?2",
+	[W_FORGET] = "DELETE FROM events WHERE event IN"
+		     " (SELECT event FROM event_index WHERE session = ?1 AND seq <= ?2)"
+		     " AND session = ?1 AND seq <= ?2",
+	[W_FORGET_INDEX] = "DELETE FROM event_index WHERE session = ?1 AND seq <= ?2",
 	[W_DROP] = "DELETE FROM snapshots WHERE session = ?1 AND seq <> ?2",
 };
 
 struct head {
 	struct head *next, *next_dirty;
-	int64_t key, seq, updated_ms, due_ms;
+	int64_t key, seq, due_ms;
 	bool active;
-	bool dirty, due_dirty;
+	bool dirty; /* due_ms is not written */
 };
 
 int writer_prepare(struct writer *w, struct err *e)
 {
-	return db_prepare(&w->db, statements, W_LEN, e);
+	int rc = db_prepare(&w->db, statements, W_LEN, e);
+
+	return rc ? rc : index_prepare(w, e);
 }
 
 int writer_begin(struct writer *w)
@@ -113,6 +119,7 @@ static struct head *head_known(const struct writer *w, int64_t key)
 static int head_of(struct writer *w, int64_t key, struct head **out)
 {
 	struct head **bucket = &w->heads[(uint64_t)key % HEAD_BUCKETS], *h = NULL;
+	struct store_session row = {.key = key};
 	struct db_call c;
 	int rc;
 
@@ -123,12 +130,13 @@ static int head_of(struct writer *w, int64_t key, struct head **out)
 	db_put_int(&c, key);
 	rc = db_step(&c);
 	if (rc == 1 && (h = calloc(1, sizeof *h))) {
+		row.seq = db_get_int(&c, 0);
+		pending_head(&w->pending, &row);
 		*h = (struct head){.next = *bucket,
 		                   .key = key,
-		                   .seq = db_get_int(&c, 0),
-		                   .updated_ms = db_get_int(&c, 1),
-		                   .due_ms = db_get_due(&c, 2),
-		                   .active = db_get_int(&c, 3) != 0};
+		                   .seq = row.seq,
+		                   .due_ms = db_get_due(&c, 1),
+		                   .active = db_get_int(&c, 2) != 0};
 		*bucket = *out = h;
 		w->heads_len++;
 	}
@@ -136,35 +144,19 @@ static int head_of(struct writer *w, int64_t key, struct head **out)
 	return rc < 0 || (rc == 1 && !h) ? -1 : 0;
 }
 
-/* A session's row is written once a transaction, however many appends it has. */
-static void head_touch(struct writer *w, struct head *h)
-{
-	if (h->dirty)
-		return;
-	h->dirty = true;
-	h->next_dirty = w->dirty;
-	w->dirty = h;
-}
-
+/* The time is written once a transaction, however many appends set it. */
 static int heads_write(struct writer *w)
 {
 	int rc = 0;
 
 	for (; !rc && w->dirty; w->dirty = w->dirty->next_dirty) {
 		struct head *h = w->dirty;
-		struct db_call c = db_begin(&w->db, W_UPDATE);
+		struct db_call c = db_begin(&w->db, W_DUE);
 
-		db_put_int(&c, h->seq);
-		db_put_int(&c, h->updated_ms);
+		db_put_due(&c, h->due_ms);
 		db_put_int(&c, h->key);
 		rc = db_run(&c);
-		if (!rc && h->due_dirty) {
-			c = db_begin(&w->db, W_DUE);
-			db_put_due(&c, h->due_ms);
-			db_put_int(&c, h->key);
-			rc = db_run(&c);
-		}
-		h->dirty = h->due_dirty = false;
+		h->dirty = false;
 	}
 	return rc;
 }
@@ -174,8 +166,11 @@ static void head_due(struct writer *w, struct head *h, int64_t due_ms)
 	if (due_ms == STORE_KEEP || due_ms == h->due_ms)
 		return;
 	h->due_ms = due_ms;
-	h->due_dirty = true;
-	head_touch(w, h);
+	if (h->dirty)
+		return;
+	h->dirty = true;
+	h->next_dirty = w->dirty;
+	w->dirty = h;
 }
 
 /*
@@ -194,11 +189,9 @@ static int stage_rival(struct writer *w, struct db_call *c, struct store_request
 	if (rc == 1) {
 		rc = db_get_session(c, &row);
 		h = head_known(w, row.key);
-		if (h) { /* its row may not be written yet */
-			row.seq = h->seq;
-			row.updated_ms = h->updated_ms;
+		pending_head(&w->pending, &row);
+		if (h) /* its row may not be written yet */
 			row.due_ms = h->due_ms;
-		}
 		if (!rc) {
 			store_request_fail(r, ERR_EXISTS, "%s", why);
 			(void)store_request_add_session(r, &row); /* the reply says what happened */
@@ -220,6 +213,11 @@ static int stage_records(struct writer *w, int64_t key, const struct store_reque
 		db_put_int(&c, r->records[i].time_ms);
 		db_put_text(&c, r->records[i].bytes, r->records[i].len);
 		rc = db_run(&c);
+		if (!rc) {
+			struct pending_row row = {r->records[i].seq, db_row_made(&w->db)};
+
+			rc = pending_add(&w->pending, key, row, r->records[i].time_ms);
+		}
 	}
 	w->records += (int64_t)r->records_len;
 	return rc;
@@ -341,11 +339,8 @@ static int stage_append(struct writer *w, struct store_request *r)
 	if (rc || refused || r->reply.rc)
 		return rc;
 	rc = stage_records(w, h->key, r);
-	if (r->records_len) {
+	if (r->records_len)
 		h->seq = r->records[r->records_len - 1].seq;
-		h->updated_ms = r->records[r->records_len - 1].time_ms;
-		head_touch(w, h);
-	}
 	head_due(w, h, r->due_ms);
 	r->reply.seq = h->seq;
 	return rc;
@@ -416,12 +411,12 @@ static int set_floor(struct writer *w, const struct store_request *r)
 	db_put_int(&c, r->floor);
 	db_put_int(&c, r->key);
 	rc = db_run(&c);
-	if (rc)
-		return rc;
-	c = db_begin(&w->db, W_FORGET);
-	db_put_int(&c, r->key);
-	db_put_int(&c, r->floor);
-	rc = db_run(&c);
+	for (size_t i = 0; !rc && i < 2; i++) {
+		c = db_begin(&w->db, i == 0 ? W_FORGET : W_FORGET_INDEX);
+		db_put_int(&c, r->key);
+		db_put_int(&c, r->floor);
+		rc = db_run(&c);
+	}
 	if (rc)
 		return rc;
 	c = db_begin(&w->db, W_DROP);
@@ -457,7 +452,9 @@ static int stage_rewrite(struct writer *w, struct store_request *r)
 	rc = stage_append(w, r);
 	if (rc || r->reply.rc)
 		return rc;
-	rc = replace(w, r);
+	rc = index_log(w, r->key);
+	if (!rc)
+		rc = replace(w, r);
 	return rc ? rc : set_floor(w, r);
 }
 
@@ -477,13 +474,16 @@ int writer_stage(struct writer *w, struct store_request *r)
 	}
 }
 
-int writer_commit(struct writer *w)
+int writer_round_off(struct writer *w)
 {
 	int rc = heads_write(w);
-	struct db_call c;
 
-	if (rc)
-		return rc;
-	c = db_begin(&w->db, W_COMMIT);
+	return rc ? rc : index_some(w);
+}
+
+int writer_commit(struct writer *w)
+{
+	struct db_call c = db_begin(&w->db, W_COMMIT);
+
 	return db_run(&c);
 }

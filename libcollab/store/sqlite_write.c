@@ -29,8 +29,11 @@ int writer_open(struct sqlite_store *s, struct err *e)
 
 	if (!rc)
 		rc = schema_open(&w->db, e);
+	pending_release(&w->pending);
 	if (!rc)
 		rc = writer_prepare(w, e);
+	if (!rc && index_follow(w))
+		rc = db_error(&w->db, "cannot read the end of the logs", e);
 	if (rc) {
 		db_close(&w->db);
 		return rc;
@@ -45,7 +48,20 @@ int writer_open(struct sqlite_store *s, struct err *e)
 void writer_release(struct sqlite_store *s)
 {
 	writer_forget(&s->writer);
+	pending_release(&s->writer.pending);
 	db_close(&s->writer.db);
+}
+
+void writer_settle(struct sqlite_store *s)
+{
+	struct writer *w = &s->writer;
+
+	if (!w->db.handle || w->failing || w->pending.first == w->pending.len)
+		return;
+	wal_write_begin(s);
+	if (writer_begin(w) == 0 && index_all(w) == 0)
+		(void)writer_commit(w); /* or closing undoes it */
+	wal_write_end(s);
 }
 
 /* All of a batch in one transaction.  0, or an error and the transaction is still open. */
@@ -63,6 +79,8 @@ static int commit(struct sqlite_store *s, struct store_request_list *batch, stru
 	rc = writer_begin(w);
 	for (struct store_request *r = batch->first; !rc && r; r = r->next)
 		rc = writer_stage(w, r);
+	if (!rc)
+		rc = writer_round_off(w);
 	start = now_us();
 	if (!rc)
 		rc = writer_commit(w);
@@ -185,11 +203,13 @@ void *writer_main(void *store)
 		bool failing = s->writer.failing;
 
 		if (!queue_take(&s->writes, failing ? PROBE_MS : scrub_wait_ms(s), &batch))
-			return NULL;
+			break;
 		if (batch.first)
 			commit_batch(s, &batch);
 		else if (failing)
 			probe(s);
 		scrub_tick(s);
 	}
+	writer_settle(s);
+	return NULL;
 }

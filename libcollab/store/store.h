@@ -343,4 +343,11 @@ void store_mem_crash(struct store *s);
 int store_sqlite_open(struct store **out, const char *dir, void (*wake)(void *arg), void *arg,
                       struct err *e);
 
+/*
+ * The same, but at most pending_max records may wait for the index of records: for tests, where the
+ * usual thousands are never reached.
+ */
+int store_sqlite_open_bounded(struct store **out, const char *dir, size_t pending_max,
+                              void (*wake)(void *arg), void *arg, struct err *e);
+
 #endif

@@ -36,6 +36,11 @@ sql() {
 	sqlite3 "$DATA/collab.db" "$1"
 }
 
+# forget CONDITION: records are lost, and the index has them no more.
+forget() {
+	sql "DELETE FROM events WHERE $1; DELETE FROM event_index WHERE $1"
+}
+
 # fsck [ARGUMENT]...: its status, output and stderr.
 fsck() {
 	run --separate-stderr collabd --config /dev/null --data-dir "$DATA" --fsck "$@"
@@ -90,7 +95,7 @@ is_well() {
 @test "record: one that is missing, changed, or no event" {
 	a_store
 	cp "$DATA/collab.db" "$DIR/good.db"
-	sql "DELETE FROM events WHERE session = 1 AND seq = 4"
+	forget "session = 1 AND seq = 4"
 	finds record 4
 	cannot_be_mended
 	cp "$DIR/good.db" "$DATA/collab.db"
@@ -99,7 +104,7 @@ is_well() {
 	[ "$status" = 1 ]
 	[ "$(jq -s -c 'map([.kind,.seq])[:2]' <<<"$output")" = '[["chain",4],["record",4]]' ]
 	cp "$DIR/good.db" "$DATA/collab.db"
-	sql "DELETE FROM events WHERE session = 1 AND seq = (SELECT seq FROM sessions WHERE key = 1)"
+	forget "session = 1 AND seq = (SELECT seq FROM sessions WHERE key = 1)"
 	finds record "$(sql "SELECT seq FROM sessions WHERE key = 1")"
 	cannot_be_mended
 }
@@ -125,7 +130,7 @@ is_well() {
 	digest=$(printf '%s' "$body" | sha256sum | cut -d ' ' -f 1)
 	hash=$(printf '%s%s' "$prev" "$digest" | sha256sum | cut -d ' ' -f 1)
 	body=$(jq -c -S --arg h "$hash" '. + {hash:$h}' <<<"$body")
-	sql "INSERT INTO events VALUES (1, $((seq + 1)), 4070908800000, '$body'); UPDATE sessions SET seq = $((seq + 1)), updated_ms = 4070908800000 WHERE key = 1"
+	sql "INSERT INTO events (session, seq, time_ms, record) VALUES (1, $((seq + 1)), 4070908800000, '$body'); UPDATE sessions SET seq = $((seq + 1)), updated_ms = 4070908800000 WHERE key = 1"
 	finds fold $((seq + 1))
 	cannot_be_mended
 }
@@ -177,7 +182,8 @@ is_well() {
 	a_store
 	seq=$(sql "SELECT max(seq) FROM snapshots WHERE session = 1")
 	[ "$seq" = "$(sql "SELECT seq FROM sessions WHERE key = 1")" ]
-	sql "DELETE FROM events WHERE session = 1; DELETE FROM snapshots WHERE session = 1 AND seq < $seq; UPDATE sessions SET floor = $seq WHERE key = 1; UPDATE snapshots SET state = replace(state, '\"floor\":0', '\"floor\":$seq') WHERE session = 1"
+	forget "session = 1"
+	sql "DELETE FROM snapshots WHERE session = 1 AND seq < $seq; UPDATE sessions SET floor = $seq WHERE key = 1; UPDATE snapshots SET state = replace(state, '\"floor\":0', '\"floor\":$seq') WHERE session = 1"
 	fsck
 	[ "$status" = 0 ] || fail_with "$output"
 	daemon_start
@@ -216,13 +222,38 @@ is_well() {
 
 @test "schema: indexes and the view are made anew" {
 	a_store
-	sql "DROP INDEX sessions_due; DROP INDEX events_session_seq; DROP VIEW collaboration_sessions; CREATE VIEW collaboration_sessions AS SELECT 1"
+	sql "DROP INDEX sessions_due; DROP INDEX sessions_one_active; DROP VIEW collaboration_sessions; CREATE VIEW collaboration_sessions AS SELECT 1"
 	fsck
 	[ "$status" = 1 ]
 	[ "$(jq -s -c 'map(select(.type == "problem")) | map([.kind,.mendable]) | unique' <<<"$output")" = '[["schema",true]]' ]
 	[ "$(grep -c problem <<<"$output")" -ge 3 ]
 	mends
 	[ "$(sql "SELECT report_id FROM collaboration_sessions WHERE is_active = 1")" = "$REPORT" ]
+}
+
+@test "index: an entry that is missing, doubled or wrong; made anew" {
+	a_store
+	local change
+	for change in "DELETE FROM event_index WHERE session = 1 AND seq = 4" \
+		"INSERT INTO event_index SELECT 1, seq + 100, event FROM event_index WHERE session = 1 AND seq = 4" \
+		"UPDATE event_index SET event = event + 1 WHERE session = 1 AND seq = 4" \
+		"DELETE FROM event_index" "DELETE FROM event_tail" "UPDATE event_tail SET after = 1000"; do
+		sql "$change"
+		fsck
+		[ "$status" = 1 ] || fail_with "$change" "$output"
+		[ "$(jq -s -c 'map(select(.type == "problem") | [.kind,.mendable]) | unique' <<<"$output")" = '[["index",true]]' ] ||
+			fail_with "$change" "$output"
+		# The records are all there, and are judged without it.
+		[ "$(jq -s -c '.[-1] | .events > 10' <<<"$output")" = true ]
+		mends || fail_with "$change"
+	done
+	# A record is lost, and the index has it: both are told.
+	sql "DELETE FROM events WHERE session = 1 AND seq = 4"
+	fsck
+	[ "$(jq -s -c 'map(select(.type == "problem") | .kind)' <<<"$output")" = '["index","record"]' ] || fail_with "$output"
+	cannot_be_mended
+	fsck
+	[ "$(jq -s -c 'map(select(.type == "problem") | .kind)' <<<"$output")" = '["record"]' ] || fail_with "$output"
 }
 
 @test "orphan: snapshots of nobody go, records of nobody are told" {
@@ -232,7 +263,7 @@ is_well() {
 	[ "$status" = 1 ]
 	[[ $output == *'"kind":"orphan"'* ]]
 	mends
-	sql "INSERT INTO events VALUES (99, 1, 1, '{}')"
+	sql "INSERT INTO events (session, seq, time_ms, record) VALUES (99, 1, 1, '{}')"
 	fsck --repair
 	[ "$status" = 1 ]
 	[[ $output == *"records belong to no session"* ]]
@@ -242,7 +273,7 @@ is_well() {
 	a_store
 	size=$(stat -c %s "$DATA/collab.db")
 	[ "$size" -gt 40000 ]
-	# An index page: the root of events_session_seq.
+	# An index page: the root of sessions_due.
 	page=$(sql "SELECT rootpage FROM sqlite_master WHERE name = 'sessions_due'")
 	head -c 4096 /dev/zero | tr '\0' x | dd of="$DATA/collab.db" bs=4096 seek=$((page - 1)) conv=notrunc status=none
 	fsck
@@ -305,7 +336,7 @@ restore() {
 @test "restore: a damaged backup is refused, and nothing changes" {
 	a_store
 	cp "$DATA/collab.db" "$DIR/backup.db"
-	sqlite3 "$DIR/backup.db" "DELETE FROM events WHERE session = 1 AND seq = 3"
+	sqlite3 "$DIR/backup.db" "DELETE FROM events WHERE session = 1 AND seq = 3; DELETE FROM event_index WHERE session = 1 AND seq = 3"
 	before=$(sha256sum "$DATA/collab.db")
 	restore "$DIR/backup.db" --force
 	[ "$status" = 1 ]

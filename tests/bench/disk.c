@@ -1,11 +1,13 @@
 /*
  * What the disk allows: records appended to a file with one fdatasync a group, and inserted into
- * SQLite (WAL, synchronous FULL) with one transaction a group, by 100 sessions in turn.
+ * SQLite (WAL, synchronous FULL) with one transaction a group, by 100 sessions in turn; the latter
+ * also with an index of sessions and seqs that each transaction keeps ("indexed").
  *
  * usage: disk DIRECTORY RECORD-BYTES SECONDS      one line of JSON for each way and group size
  */
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +67,7 @@ static void run(sqlite3 *db, const char *sql)
 	}
 }
 
-static void insert(const char *dir, int group)
+static void insert(const char *dir, int group, bool indexed)
 {
 	static int64_t seqs[SESSIONS];
 	char path[4096];
@@ -74,13 +76,14 @@ static void insert(const char *dir, int group)
 	double from = 0;
 	int64_t n = 0;
 
-	(void)snprintf(path, sizeof path, "%s/insert.%d", dir, group);
+	(void)snprintf(path, sizeof path, "%s/insert.%d.%d", dir, group, indexed);
 	if (sqlite3_open(path, &db))
 		exit(74);
 	run(db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
 	        "CREATE TABLE events (session INTEGER NOT NULL, seq INTEGER NOT NULL,"
-	        " time_ms INTEGER NOT NULL, record TEXT NOT NULL);"
-	        "CREATE UNIQUE INDEX events_session_seq ON events (session, seq);");
+	        " time_ms INTEGER NOT NULL, record TEXT NOT NULL);");
+	if (indexed)
+		run(db, "CREATE UNIQUE INDEX events_session_seq ON events (session, seq);");
 	memset(seqs, 0, sizeof seqs);
 	if (sqlite3_prepare_v2(db, "INSERT INTO events VALUES (?, ?, 0, ?)", -1, &s, NULL))
 		exit(74);
@@ -96,7 +99,7 @@ static void insert(const char *dir, int group)
 		}
 		run(db, "COMMIT");
 	}
-	result("sqlite", group, n, from);
+	result(indexed ? "indexed" : "sqlite", group, n, from);
 	sqlite3_finalize(s);
 	sqlite3_close(db);
 }
@@ -114,7 +117,7 @@ int main(int argc, char **argv)
 	memset(record, 'x', sizeof record);
 	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
 		append(argv[1], groups[i]);
-	for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-		insert(argv[1], groups[i]);
+	for (size_t i = 0; i < 2 * (sizeof groups / sizeof *groups); i++)
+		insert(argv[1], groups[i / 2], i % 2 == 1);
 	return 0;
 }

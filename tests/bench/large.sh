@@ -26,8 +26,11 @@ INSERT INTO sessions SELECT 1000 + i, printf('%08x-0000-4000-8000-%012x', i, i),
  100, 0, 1700000000000 + i, 1700000000000 + i, CASE i % 2 WHEN 1 THEN 4102444800000 + i END,
  (SELECT summary FROM sessions WHERE report_id = 'model') FROM n;
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999999)
-INSERT INTO events SELECT 1001 + i / 100, 1 + i % 100, 1700000000000 + i,
+INSERT INTO events (session, seq, time_ms, record) SELECT 1001 + i / 100, 1 + i % 100, 1700000000000 + i,
  printf('{\"changes\":{\"content\":\"%0300d\"},\"seq\":%d}', i, 1 + i % 100) FROM n;
+INSERT INTO event_index SELECT session, seq, event FROM events WHERE event > (SELECT after FROM event_tail)
+ ORDER BY session, seq;
+UPDATE event_tail SET after = (SELECT max(event) FROM events);
 COMMIT;"
 for i in 1 2 3; do
 	start

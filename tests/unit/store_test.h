@@ -160,16 +160,32 @@ static inline void fixture_mem(struct fixture *f)
 	}
 }
 
+static inline void fixture_opened(const struct fixture *f, const struct err *e)
+{
+	if (!f->s) {
+		printf("Bail out! cannot open: %s\n", e->text);
+		exit(1);
+	}
+}
+
 static inline void fixture_sqlite(struct fixture *f, const char *dir)
 {
 	struct err e = {0};
 
 	*f = (struct fixture){0};
 	pipe_open(f->wake);
-	if (store_sqlite_open(&f->s, dir, on_wake, f->wake, &e)) {
-		printf("Bail out! cannot open: %s\n", e.text);
-		exit(1);
-	}
+	(void)store_sqlite_open(&f->s, dir, on_wake, f->wake, &e); /* else there is none */
+	fixture_opened(f, &e);
+}
+
+static inline void fixture_bounded(struct fixture *f, const char *dir, size_t pending_max)
+{
+	struct err e = {0};
+
+	*f = (struct fixture){0};
+	pipe_open(f->wake);
+	(void)store_sqlite_open_bounded(&f->s, dir, pending_max, on_wake, f->wake, &e);
+	fixture_opened(f, &e);
 }
 
 static inline void fixture_free(struct fixture *f)

@@ -620,6 +620,7 @@ static const struct {
 int main(void)
 {
 	struct fixture f;
+	char dir[96];
 
 	scratch_make();
 	for (size_t i = 0; i < sizeof contract / sizeof contract[0]; i++) {
@@ -629,6 +630,11 @@ int main(void)
 		fixture_free(&f);
 		printf("# sqlite: %s\n", contract[i].name);
 		fixture_sqlite(&f, dir_of(contract[i].name));
+		contract[i].run(&f);
+		fixture_free(&f);
+		printf("# sqlite, at most two records wait for the index: %s\n", contract[i].name);
+		(void)snprintf(dir, sizeof dir, "%s-2", dir_of(contract[i].name));
+		fixture_bounded(&f, dir, 2);
 		contract[i].run(&f);
 		fixture_free(&f);
 	}

@@ -58,7 +58,8 @@ static bool opened(struct run *r)
 {
 	struct err e = {0};
 	bool anew = !r->f.s;
-	int rc = !anew ? 0 : store_sqlite_open(&r->f.s, r->dir, on_wake, r->f.wake, &e);
+	/* Nearly each commit writes the index, too. */
+	int rc = !anew ? 0 : store_sqlite_open_bounded(&r->f.s, r->dir, 2, on_wake, r->f.wake, &e);
 
 	if (rc && rc != ERR_STORE_UNAVAILABLE && rc != ERR_CONFIG)
 		broken(r, "opening: %s", e.text);

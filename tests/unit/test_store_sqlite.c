@@ -273,12 +273,12 @@ static void test_versions(void)
 	struct err e = {0};
 
 	is_int(try_open(dir, &e), 0, "made");
-	is_str(sql(dir, "PRAGMA user_version; PRAGMA application_id"), "1\n1668246636",
+	is_str(sql(dir, "PRAGMA user_version; PRAGMA application_id"), "2\n1668246636",
 	       "it says what it is");
 	(void)sql(dir, "PRAGMA user_version = 99");
 	is_int(try_open(dir, &e), ERR_STORE_UNAVAILABLE, "a newer schema is refused");
-	is_str(e.text, "the database has schema version 99, this program knows 1", "by its number");
-	(void)sql(dir, "PRAGMA user_version = 1");
+	is_str(e.text, "the database has schema version 99, this program knows 2", "by its number");
+	(void)sql(dir, "PRAGMA user_version = 2");
 	is_int(try_open(dir, &e), 0, "its own is not");
 	(void)sql(dir, "DROP TABLE snapshots");
 	is_int(try_open(dir, &e), ERR_STORE_UNAVAILABLE, "a schema with a hole is");
