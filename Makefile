@@ -19,8 +19,9 @@ SYSCONFDIR ?= /etc
 DOCDIR   ?= $(DATADIR)/doc/collabd
 PKGCONFIGDIR ?= $(LIBDIR)/pkgconfig
 BASHCOMPDIR  ?= $(DATADIR)/bash-completion/completions
-ZSHCOMPDIR   ?= $(DATADIR)/zsh/site-functions
-FISHCOMPDIR  ?= $(DATADIR)/fish/vendor_completions.d
+# Where Debian's shells look for what a package brings, and for what its administrator does.
+ZSHCOMPDIR   ?= $(DATADIR)/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISHCOMPDIR  ?= $(if $(filter /usr,$(PREFIX)),$(DATADIR)/fish/vendor_completions.d,$(SYSCONFDIR)/fish/completions)
 UNITDIR      ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR  ?= $(PREFIX)/lib/tmpfiles.d
@@ -182,7 +183,7 @@ DEPS_RUN = sqlite3 jq curl
 DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
 DEPS_CHECK = tmux bats bats-support bats-assert jq sqlite3 curl mandoc faketime strace perl clang \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
-             zsh fish diffutils debhelper dpkg-dev fakeroot
+             zsh fish bash-completion diffutils debhelper dpkg-dev fakeroot
 
 # target: deps         install what the build needs
 deps:
@@ -255,6 +256,10 @@ INSTALLED   = $(SBINDIR)/collabd $(TOOL_NAMES:%=$(BINDIR)/%) $(INCLUDEDIR)/colla
               $(LIBRARY_PAGES:%=$(MANDIR)/man3/%.3) $(TMPFILESDIR)/collabd.conf $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
               $(EXAMPLES:dist/%=$(DOCDIR)/examples/%)
 EXAMPLES    = dist/prometheus/collabd.rules.yml dist/grafana/collabd.json
+# Of a system's own directories none is removed, though it be empty.
+KEPT        = $(if $(DESTDIR),,$(PREFIX) $(BINDIR) $(SBINDIR) $(LIBDIR) $(INCLUDEDIR) $(DATADIR) $(MANDIR) $(SYSCONFDIR))
+# Others' programs find the library once this was run, by who may run it.
+LDCONFIG    = $(if $(DESTDIR),,test ! -w /etc/ld.so.cache || PATH=$$PATH:/sbin:/usr/sbin ldconfig)
 CONFIG      = $(DESTDIR)$(SYSCONFDIR)/collabd/collabd.conf
 
 install: all
@@ -284,15 +289,19 @@ install: all
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)/
 	for file in $(EXAMPLES:dist/%=%); do \
 	    install -m 644 dist/$$file $(DESTDIR)$(DOCDIR)/examples/$$file || exit 1; done
+	$(LDCONFIG)
 
 # target: uninstall    remove what install put there (a configuration that was changed stays)
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	! cmp -s dist/collabd.conf $(CONFIG) || rm -f $(CONFIG)
-	cd $(DESTDIR)/ && for dir in $(if $(DESTDIR),$(sort $(dir $(INSTALLED))) $(SYSCONFDIR)/collabd,$(DOCDIR) \
-	    $(SYSCONFDIR)/collabd); do \
-	    test ! -d .$$dir || find .$$dir -mindepth 1 -type d -path '*/doc/collabd/*' -empty -delete || exit 1; \
-	    test ! -d .$$dir || rmdir $(if $(DESTDIR),-p) --ignore-fail-on-non-empty $${dir#/} || exit 1; done
+	for dir in $(sort $(dir $(INSTALLED)) $(SYSCONFDIR)/collabd/); do \
+	    dir=$${dir%/}; \
+	    while case " $(KEPT) " in *" $$dir "*) false;; esac && test -n "$$dir"; do \
+	        test ! -d $(DESTDIR)$$dir || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir || exit 1; \
+	        test ! -d $(DESTDIR)$$dir || break; \
+	        dir=$${dir%/*}; done; done
+	$(LDCONFIG)
 
 # target: readme       the core of README.md, from pmr(7)
 readme:

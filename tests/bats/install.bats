@@ -52,10 +52,10 @@ make_quietly() {
 		[[ $tool != pmr_* ]] || continue
 		[ -x "$ROOT/usr/local/bin/$tool" ]
 		[ -f "$ROOT/usr/local/share/bash-completion/completions/$tool" ]
-		[ -f "$ROOT/usr/local/share/fish/vendor_completions.d/$tool.fish" ]
+		[ -f "$ROOT/etc/fish/completions/$tool.fish" ]
 	done
 	[ -f "$ROOT/usr/local/share/bash-completion/completions/collabd" ]
-	[ -f "$ROOT/usr/local/share/fish/vendor_completions.d/collabd.fish" ]
+	[ -f "$ROOT/etc/fish/completions/collabd.fish" ]
 	[ -f "$ROOT/usr/local/share/zsh/site-functions/_pmr" ]
 	grep -q '^ExecStart=/usr/local/sbin/collabd --config /etc/collabd' "$ROOT/usr/local/lib/systemd/system/collabd.service"
 	[ -f "$ROOT/usr/local/lib/systemd/system/collabd.socket" ]
@@ -76,6 +76,25 @@ make_quietly() {
 	[ -z "$(find "$ROOT" -mindepth 1)" ] || fail_with "left: $(find "$ROOT" -mindepth 1)"
 }
 
+@test "each shell looks where its completions are" {
+	local dir prefix
+	for prefix in /usr /usr/local; do
+		ROOT=$DIR/root$prefix make_quietly install "PREFIX=$prefix"
+		dir=$(dirname "$(cd "$DIR/root$prefix" && find . -name _pmr)")
+		env -i zsh -f -c 'print -l $fpath' | grep -qx "${dir#.}" ||
+			fail_with "zsh does not look into ${dir#.}"
+		dir=$(dirname "$(cd "$DIR/root$prefix" && find . -name pmr-watch.fish)")
+		env -i HOME="$DIR" fish -c 'printf "%s\n" $fish_complete_path' | grep -qx "${dir#.}" ||
+			fail_with "fish does not look into ${dir#.}"
+		# Of bash it is the loader of bash-completion that looks.
+		env -i HOME="$DIR" PATH="$PATH" XDG_DATA_DIRS="$DIR/root$prefix$prefix/share" bash --norc -c '
+			. /usr/share/bash-completion/bash_completion
+			_completion_loader pmr-watch
+			complete -p pmr-watch' | grep -q _pmr
+	done
+	grep -q '/usr/local/share:/usr/share' /usr/share/bash-completion/bash_completion
+}
+
 @test "uninstall leaves nothing, but for a configuration that was changed" {
 	make_quietly install
 	make_quietly uninstall
@@ -86,6 +105,11 @@ make_quietly() {
 	grep -q '^# mine$' "$ROOT/etc/collabd/collabd.conf"
 	make_quietly uninstall
 	[ "$(find "$ROOT" -type f)" = "$ROOT/etc/collabd/collabd.conf" ]
+	# Where there is a system, its own directories stay, also those that are empty.
+	ROOT='' make_quietly install PREFIX="$DIR/system" SYSCONFDIR="$DIR/etc"
+	ROOT='' make_quietly uninstall PREFIX="$DIR/system" SYSCONFDIR="$DIR/etc"
+	[ "$(cd "$DIR" && find system etc | sort | paste -sd ' ')" = \
+		'etc system system/bin system/include system/lib system/sbin system/share system/share/man' ]
 }
 
 @test "the library: its soname, its symbols are those of collab.h and of the package" {
