@@ -41,13 +41,13 @@
  *	writer   sends changes, comments, and some that must be refused
  *	flood    the same, but never waits for acks
  *	watcher  only reads
- *	drip     reads so many single bytes a millisecond
+ *	drip     reads so many single bytes every so many milliseconds
  *	stalled  reads nothing until `wake`
  * and KEY
  *	user=U, users=N    of which user, or of u0, u1, ... in turn (else: whoever runs this)
  *	query=Q, via=tcp   of the handshake; not over the Unix socket
  *	window=N, max=N    messages under way (8), and in all (no end)
- *	every=N, size=N    milliseconds between two messages (0), bytes of text (100)
+ *	every=N, size=N    milliseconds between two messages or reads (0), bytes of text (100)
  *	sections=N         that are written to (8)
  *	plain=1            changes only
  *	bytes=N, rcvbuf=N  of drip (1); of the socket

@@ -274,15 +274,20 @@ static void by_time(struct client *c, int64_t now)
 {
 	if (c->phase == DOWN && now >= c->retry_ms)
 		dial(c);
-	if (c->phase == OPEN && c->kind <= FLOOD) {
-		write_on(c);
-		transmit(c);
-		watch(c);
+	if (c->kind != DRIP) {
+		if (c->phase == OPEN && c->kind <= FLOOD) {
+			write_on(c);
+			transmit(c);
+			watch(c);
+		}
+		return;
 	}
-	for (int i = 0; i < c->o.bytes && c->kind == DRIP && c->fd >= 0 && c->phase > CONNECTING;
-	     i++)
+	if (c->settled_in && now < c->next_ms)
+		return;
+	c->next_ms = now + c->o.every_ms;
+	for (int i = 0; i < c->o.bytes && c->fd >= 0 && c->phase > CONNECTING; i++)
 		receive(c, c->settled_in ? 1 : READ_BYTES);
-	if (c->kind == DRIP && c->fd >= 0) {
+	if (c->fd >= 0) {
 		transmit(c);
 		watch(c);
 	}
