@@ -59,6 +59,7 @@ int auth_new(struct auth **out, const struct conf *conf, struct err *e)
 	*out = NULL;
 	if (!a)
 		return err_set(e, ERR_NOMEM, NULL);
+	peer_prepare();
 	rc = load(a, conf, NULL, e);
 	if (rc) {
 		auth_free(a);

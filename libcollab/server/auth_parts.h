@@ -154,6 +154,12 @@ void token_cache_put(struct token_cache *c, const char *token, size_t len, int64
 
 /* peer.c */
 
+/*
+ * The first look-up in the user database loads what it takes.  Let it be made at the start: glibc
+ * 2.36 does not survive that an allocation fails in it (nss_database_get uses what it has not got).
+ */
+void peer_prepare(void);
+
 /* The gid of the group that conf names in admin_group, *has false when it names none. */
 int peer_group(const struct conf *conf, bool *has, gid_t *gid, struct err *e);
 

@@ -156,7 +156,12 @@ static int look_up(const struct peer *peer, bool has_group, gid_t admin_gid, str
 		buffer = p;
 		failed = getpwuid_r(peer->uid, &user, buffer, size, &found);
 	}
-	/* A database that does not answer is like one that does not know the uid. */
+	/* A database that does not answer is like one that does not know the uid; without memory
+	   it would make somebody else of a user whom it knows. */
+	if (failed == ENOMEM) {
+		free(buffer);
+		return err_set(e, ERR_NOMEM, NULL);
+	}
 	if (failed)
 		found = NULL;
 	write_user_id(peer->uid, found ? found->pw_name : NULL, out->user_id);
@@ -166,6 +171,14 @@ static int look_up(const struct peer *peer, bool has_group, gid_t admin_gid, str
 	                            (found && in_group(found->pw_name, found->pw_gid, admin_gid))));
 	free(buffer);
 	return 0;
+}
+
+void peer_prepare(void)
+{
+	struct passwd user, *found = NULL;
+	char buffer[LOOKUP_BYTES_MIN];
+
+	(void)getpwuid_r(geteuid(), &user, buffer, sizeof buffer, &found); /* that it ran is all */
 }
 
 /* Split "user_id" or "user_id;name"; the name is the id where none is given. */

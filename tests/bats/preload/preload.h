@@ -6,6 +6,7 @@
  *	2  allocations that were made to fail (counted here, as what follows)
  *	3  calls below the database that were
  *	4  allocations
+ *	5  users looked up
  */
 #ifndef TESTS_PRELOAD_H
 #define TESTS_PRELOAD_H
@@ -16,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { NUMBERS = 8, MEMORY = 0, DISK, MEMORY_FAILED, DISK_FAILED, ALLOCATIONS };
+enum { NUMBERS = 8, MEMORY = 0, DISK, MEMORY_FAILED, DISK_FAILED, ALLOCATIONS, USERS };
 
 static int64_t before_main[NUMBERS];
 static int64_t *numbers = before_main;
