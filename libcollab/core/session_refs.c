@@ -34,6 +34,17 @@ static size_t slot_of(const struct refs *r, const char *ref, uint32_t hash)
 	return i;
 }
 
+/* The slot of a ref that is in the ring: its text, long out of the caches, is not looked at. */
+static size_t slot_of_place(const struct refs *r, size_t place)
+{
+	size_t mask = r->index_len - 1;
+	size_t i = r->ring[place].hash & mask;
+
+	while (r->index[i] != place + 1)
+		i = (i + 1) & mask;
+	return i;
+}
+
 /* Empty slot i; whoever probed past it moves up. */
 static void slot_clear(struct refs *r, size_t i)
 {
@@ -88,7 +99,7 @@ static void drop_oldest(struct refs *r)
 {
 	struct ref *oldest = &r->ring[r->first];
 
-	slot_clear(r, slot_of(r, oldest->ref, oldest->hash));
+	slot_clear(r, slot_of_place(r, r->first));
 	free(oldest->ref);
 	r->first = (r->first + 1) % r->cap;
 	r->len--;

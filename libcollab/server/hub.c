@@ -42,6 +42,18 @@ void hub_uuid(struct hub *h, char out[UUID_LEN + 1])
 	uuid_format(random, out);
 }
 
+void hub_hold_time(struct hub *h)
+{
+	h->held_wall_ms = h->env.wall_ms(h->env.arg);
+	h->held_mono_ms = h->env.mono_ms(h->env.arg);
+	h->time_held = true;
+}
+
+void hub_release_time(struct hub *h)
+{
+	h->time_held = false;
+}
+
 void hub_enter(struct hub *h)
 {
 	while (h->trash) {

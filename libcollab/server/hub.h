@@ -100,6 +100,13 @@ void hub_abort(struct exchange *x);
 /* A whole message arrived on a WebSocket. */
 void hub_message(struct conn *c, const char *bytes, size_t len, bool binary);
 
+/*
+ * While messages that arrived together are given to the hub one after the other, its clocks stand
+ * still: they would be asked several times a message for what is the same millisecond.
+ */
+void hub_hold_time(struct hub *h);
+void hub_release_time(struct hub *h);
+
 /* Milliseconds until the connection may be read again: 0 now, -1 until want_read is called. */
 int64_t hub_reading(struct conn *c);
 

@@ -83,7 +83,10 @@ struct hub {
 	struct metrics metrics;
 	struct pulled pulled;
 	struct hub_sockets sockets;
-	struct buf scratch; /* one event or message being written */
+	bool time_held; /* … at these, see hub_hold_time */
+	int64_t held_wall_ms, held_mono_ms;
+	char spare_id[UUID_LEN + 1]; /* a fresh id that no comment and no conflict has taken yet */
+	struct buf scratch;          /* one event or message being written */
 	uint64_t conn_id_last;
 	int conns;
 	int64_t due_next_ms; /* mono: when to ask the store for sessions that are due */
@@ -103,12 +106,12 @@ struct hub {
 
 static inline int64_t hub_wall(const struct hub *h)
 {
-	return h->env.wall_ms(h->env.arg);
+	return h->time_held ? h->held_wall_ms : h->env.wall_ms(h->env.arg);
 }
 
 static inline int64_t hub_mono(const struct hub *h)
 {
-	return h->env.mono_ms(h->env.arg);
+	return h->time_held ? h->held_mono_ms : h->env.mono_ms(h->env.arg);
 }
 
 static inline int64_t hub_mono_us(const struct hub *h)

@@ -152,6 +152,21 @@ static void acknowledge(struct room *room, const struct command *c, const struct
 		rest_decided(s.x, c, ack);
 }
 
+/* An id for a comment or conflict.  Few commands make one: it is kept until it is taken. */
+static void fresh_id(struct hub *h, char out[UUID_LEN + 1])
+{
+	if (!h->spare_id[0])
+		hub_uuid(h, h->spare_id);
+	memcpy(out, h->spare_id, sizeof h->spare_id);
+}
+
+static void id_taken(struct hub *h, const struct decision *d, const char *id)
+{
+	for (size_t i = 0; i < d->len; i++)
+		if (d->events[i].comment_id == id || d->events[i].conflict_id == id)
+			h->spare_id[0] = '\0';
+}
+
 int room_command(struct room *room, const struct command *c, const struct actor *actor,
                  struct sender sender)
 {
@@ -167,7 +182,7 @@ int room_command(struct room *room, const struct command *c, const struct actor 
 	int64_t base = c->base_seq;
 	int rc = hub_writable(room->hub, &e);
 
-	hub_uuid(room->hub, new_id);
+	fresh_id(room->hub, new_id);
 	if (!rc && !room->active && !room->head.ended_ms)
 		rc = err_set(&e, ERR_SESSION_ENDED,
 		             "the session was imported and is not active here");
@@ -184,6 +199,7 @@ int room_command(struct room *room, const struct command *c, const struct actor 
 		rc = err_field(&e, ERR_BASE_TOO_OLD, "base_seq",
 		               "the text at that base is not kept any more");
 	}
+	id_taken(room->hub, &d, new_id);
 	if (!rc) /* read off the events before they are applied: they lend from the state */
 		ack_of_decision(&d, c, &ack);
 	if (!rc && d.len > 0)

@@ -92,15 +92,14 @@ static const char *reason_of(int rc)
 	}
 }
 
-size_t sock_ws_input(struct sock *s, char *p, size_t len)
+/* Frame by frame, as long as the hub wants to hear; 0, or why what follows is no frame. */
+static int input_frames(struct sock *s, char **p, size_t *left)
 {
-	size_t left = len;
 	struct ws_message m;
 	int rc = 1;
 
-	net_touch(s->net);
 	while (rc > 0 && !must_wait(s)) {
-		rc = ws_decode(&s->decoder, &p, &left, &m);
+		rc = ws_decode(&s->decoder, p, left, &m);
 		if (rc <= 0)
 			break;
 		if (m.opcode == WS_PING)
@@ -110,8 +109,22 @@ size_t sock_ws_input(struct sock *s, char *p, size_t len)
 		else if (m.opcode != WS_PONG && s->phase == PHASE_WS)
 			hub_message(s->conn, m.p, m.len, m.opcode == WS_BINARY);
 		if (s->phase == PHASE_DEAD)
-			return len;
+			return 0;
 	}
+	return rc < 0 ? rc : 0;
+}
+
+size_t sock_ws_input(struct sock *s, char *p, size_t len)
+{
+	size_t left = len;
+	int rc = 0;
+
+	net_touch(s->net);
+	hub_hold_time(s->net->hub);
+	rc = input_frames(s, &p, &left);
+	hub_release_time(s->net->hub);
+	if (s->phase == PHASE_DEAD)
+		return len;
 	if (rc < 0 && s->phase == PHASE_WS)
 		sock_ws_close(s, ws_close_code(rc), reason_of(rc), CLOSE_MS);
 	if (rc < 0) {
