@@ -21,7 +21,8 @@ struct seat {
 	bool ready;  /* the session took us in */
 	bool writes; /* not --watch */
 	bool input_ended, needs_read, leaving, done;
-	int64_t left; /* lines to print */
+	const char *format; /* NULL: JSON */
+	int64_t left;       /* lines to print */
 	int64_t wait_ms, deadline_ms;
 	int64_t bad, rejected;
 	int status;
@@ -37,7 +38,10 @@ static void put_line(struct seat *w, const char *json, size_t len)
 {
 	if (w->left == 0)
 		return;
-	stream_put_json(&w->s, json, len);
+	if (w->format)
+		stream_put_format(&w->s, w->format, json, len);
+	else
+		stream_put_json(&w->s, json, len);
 	w->done |= --w->left == 0;
 }
 
@@ -242,6 +246,9 @@ static int begin(struct seat *w, struct tool *t, struct collab_err *e)
 		rc = tool_opt_int(t, "count", 1, INT64_MAX, &w->left, e);
 	if (!rc && !w->writes && t->operands_len)
 		rc = tool_err(e, "usage", "with --watch no file is read");
+	w->format = tool_opt(t, "format");
+	if (!rc && w->format)
+		rc = stream_format_check(w->format, e);
 	if (!rc && w->writes)
 		rc = stream_in_open(&w->in, t, e);
 	if (!rc)
@@ -296,7 +303,7 @@ static const struct tool_spec spec = {
 	"pmr-join",
 	"Take a seat in a session: messages in, everything that the server says out.",
 	TOOL_TARGET | TOOL_COUNT | TOOL_SINCE | TOOL_CURSOR_FILE | TOOL_TYPE | TOOL_SECTION |
-		TOOL_USER,
+		TOOL_USER | TOOL_FORMAT,
 	options,
 	verbs,
 };

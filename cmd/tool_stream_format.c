@@ -44,7 +44,8 @@ static void put_value(struct stream *s, const json_t *value)
 	free(text);
 }
 
-/* What was written: a comment's text, a section's; the changes as JSON when they are no text. */
+/* What was written: a comment's text, a section's; the changes as JSON when they are no text.  Of
+ * an error it is the sentence. */
 static const json_t *payload(const json_t *event)
 {
 	const json_t *changes = json_object_get(event, "changes");
@@ -55,7 +56,9 @@ static const json_t *payload(const json_t *event)
 	if (changes)
 		return changes;
 	content = json_object_get(json_object_get(event, "comment"), "content");
-	return content ? content : json_object_get(event, "content");
+	if (!content)
+		content = json_object_get(event, "content");
+	return content ? content : json_object_get(event, "message");
 }
 
 static void put_conversion(struct stream *s, char c, const json_t *event, const char *json,

@@ -13,8 +13,8 @@ int curl_prepare(CURL *curl, const struct collab_config *c, const char *target, 
 /* The headers that say who we are, a line each. */
 int curl_identity(const struct collab_config *c, struct buf *headers);
 
-/* *e for a CURLcode. */
-int curl_failed(const struct collab_config *c, int code, struct collab_err *e);
+/* *e for the CURLcode of a transfer. */
+int curl_failed(CURL *curl, const struct collab_config *c, int code, struct collab_err *e);
 
 /* *e for an HTTP refusal with a problem+json body; gives the code. */
 int client_problem(int status, const char *body, size_t len, struct collab_err *e);

@@ -110,9 +110,11 @@ char *collab_config_identity(const struct collab_config *c)
 	return text;
 }
 
-int curl_failed(const struct collab_config *c, int code, struct collab_err *e)
+int curl_failed(CURL *curl, const struct collab_config *c, int code, struct collab_err *e)
 {
 	const char *where = c->values[CONFIG_socket] ? c->values[CONFIG_socket] : config_url(c);
+	char reason[128] = "";
+	long error = 0;
 
 	switch (code) {
 	case CURLE_OPERATION_TIMEDOUT:
@@ -125,6 +127,13 @@ int curl_failed(const struct collab_config *c, int code, struct collab_err *e)
 	case CURLE_SSL_CONNECT_ERROR:
 		return client_fail(e, ERR_UNREACHABLE, "%s: %s", where,
 		                   curl_easy_strerror((CURLcode)code));
+	case CURLE_COULDNT_CONNECT:
+		/* Whether nobody listens there, or we may not, makes a difference. */
+		curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+		if (error && strerror_r((int)error, reason, sizeof reason) == 0)
+			return client_fail(e, ERR_UNREACHABLE, "cannot reach %s: %s", where,
+			                   reason);
+		/* fall through */
 	default:
 		return client_fail(e, ERR_UNREACHABLE, "cannot reach %s: %s", where,
 		                   curl_easy_strerror((CURLcode)code));
@@ -278,7 +287,7 @@ static int transfer_perform(struct transfer *t, const struct collab_config *c,
 	int rc = 0;
 
 	if (code && !t->stopped)
-		return curl_failed(c, (int)code, e);
+		return curl_failed(t->curl, c, (int)code, e);
 	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	r->status = (int)status;
 	memcpy(r->etag, t->head.etag, sizeof r->etag);

@@ -208,7 +208,8 @@ static enum wire_state connecting(struct wire *w)
 		if (msg->msg != CURLMSG_DONE)
 			continue;
 		if (msg->data.result)
-			return die(w, curl_failed(w->config, (int)msg->data.result, &w->death.err));
+			return die(w, curl_failed(msg->easy_handle, w->config,
+			                          (int)msg->data.result, &w->death.err));
 		w->phase = PHASE_HANDSHAKE;
 		put_handshake(w);
 		return buf_error(&w->out) ? die(w, ERR_NOMEM) : WIRE_CONNECTING;

@@ -576,6 +576,7 @@ struct exchange {
 	int64_t cursor, end;        /* of paged reads */
 	int count;
 	int64_t started_ms;
+	bool active;                        /* only the report's active session will do */
 	void (*absent)(struct exchange *x); /* there is no such session; NULL: ERR_NO_SESSION */
 	void *more;                         /* malloc'd, of the route's own */
 	void (*more_free)(void *more);      /* NULL: free */

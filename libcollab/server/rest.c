@@ -226,6 +226,15 @@ void exchange_with_room(struct exchange *x, struct room *room, void (*then)(stru
 	*p = x;
 }
 
+static void no_session(const struct exchange *x, struct err *e)
+{
+	if (x->route.session_id[0])
+		err_set(e, ERR_NO_SESSION, "there is no session %s", x->route.session_id);
+	else
+		err_set(e, ERR_NO_SESSION, "report %s has no %ssession", x->route.report_id,
+		        x->active ? "active " : "");
+}
+
 static void session_found(void *arg, const struct store_reply *reply)
 {
 	struct exchange *x = arg;
@@ -246,7 +255,7 @@ static void session_found(void *arg, const struct store_reply *reply)
 		return;
 	}
 	if (reply->sessions_len == 0) {
-		err_set(&e, ERR_NO_SESSION, NULL);
+		no_session(x, &e);
 		exchange_error(x, &e, NULL);
 		return;
 	}
@@ -278,6 +287,7 @@ void exchange_find(struct exchange *x, enum store_by by, void (*then)(struct exc
 		return;
 	}
 	x->then = then;
+	x->active = by == STORE_BY_REPORT_ACTIVE;
 	if (store_find(x->hub->store, by, id, session_found, x) == 0) {
 		x->pending++;
 		return;

@@ -492,6 +492,13 @@ mint_any() {
 	told 404 no_session GET /api/reports/pmr/pmr-2/collaborate/sections olga ''
 	told 404 no_session PUT /api/reports/pmr/pmr-2/collaborate/sections/a olga '{"changes":{}}'
 	told 404 no_session POST /api/reports/pmr/pmr-2/collaborate/end olga ''
+	# It says which, and whether there was one before.
+	api POST /api/reports/pmr/pmr-2/collaborate/end olga ''
+	[[ $BODY == *'"report pmr-2 has no active session"'* ]]
+	api GET /api/reports/pmr/pmr-2/collaborate/sections olga
+	[[ $BODY == *'"report pmr-2 has no session"'* ]]
+	api GET /api/sessions/$nothing/session olga
+	[[ $BODY == *"\"there is no session $nothing\""* ]]
 	ws x eddy /ws/reports/pmr/pmr-2/collaborate
 	[ "$MSG" = "#http 404" ]
 	[[ $BODY == *'"code":"no_session"'* ]]

@@ -496,6 +496,15 @@ ack six null null" ] || fail_with "$output"
 	tool_end 65
 }
 
+@test "join: -F prints what is said in a format" {
+	run -64 pmr-join --as eddy -F %x </dev/null
+	[[ $output == *'--format has no %x'* ]]
+	run -1 pmr-join --as vera --state none -F '%t|%p' <<<"$comment"
+	[[ $output == *$'synced|\n'* && $output == *'error|'*'commenter'* ]] || fail_with "$output"
+	run -0 pmr-join --as eddy --watch -S 0 -t comment_added,section_update -n 1 -F '%s %u: %p'
+	[[ $output =~ ^[0-9]+" olga: Hello"$ ]] || fail_with "$output"
+}
+
 @test "join: at the input's end all answers are waited for" {
 	run -0 bash -c "printf '%s\n' '$comment' '$ping' | pmr-join --as eddy --state brief"
 	[[ ${lines[0]} == *'"type":"session_state"'* ]]

@@ -167,6 +167,19 @@ who() {
 	[ "$(pmr-comment list | jq -s 'map(select(.content=="after all"))|length')" = 1 ]
 }
 
+@test "a server that cannot be reached: why" {
+	local tool
+	touch "$DIR/file"
+	for tool in "pmr-session list" "pmr-watch -r x"; do
+		PMR_SOCKET=$DIR/none run -69 --separate-stderr $tool
+		[[ $stderr == *": cannot reach $DIR/none: No such file or directory" ]] || fail_with "$stderr"
+		PMR_SOCKET=$DIR/file run -69 --separate-stderr $tool
+		[[ $stderr == *": Connection refused" ]] || fail_with "$stderr"
+		run -69 --separate-stderr env -u PMR_SOCKET $tool --url http://127.0.0.1:1
+		[[ $stderr == *": Connection refused" ]] || fail_with "$stderr"
+	done
+}
+
 @test "-W and -n and -q and -v" {
 	conf "socket = $SOCKET" "report = $REPORT"
 	run -124 --separate-stderr pmr-watch -W 0.2
