@@ -323,7 +323,7 @@ FUZZ_SRC_cursor = cmd/tool_cursor.c
 FUZZ_SRC_conf = $(wildcard libcollab/server/conf*.c)
 
 # target: deb          Debian packages in build-deb: collabd, pmr-tools, libcollab0, libcollab-dev
-DEPS_DEB = debhelper dpkg-dev fakeroot lintian
+DEPS_DEB = build-essential debhelper fakeroot lintian
 deps-deb:
 	@sh dist/install-packages.sh $(DEPS) $(DEPS_DEB)
 deb: deps-deb
