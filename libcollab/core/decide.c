@@ -209,7 +209,9 @@ int decider_needs(struct decider *dr, enum role needs)
 
 /* ---- what comes before the rules ----------------------------------------------------------- */
 
-/* A ref this user used before: acked as then (d->duplicate), or refused when it said another thing.
+/*
+ * A ref this user used before: acked as then (d->duplicate), or refused when it said another thing.
+ * What it said is not known any more when its text was erased.
  */
 static int check_ref(struct decider *dr)
 {
@@ -220,7 +222,7 @@ static int check_ref(struct decider *dr)
 	ref = session_ref(dr->s, dr->actor->user_id, dr->c->ref);
 	if (!ref)
 		return 0;
-	if (strcmp(ref->digest, dr->c->ref_digest) != 0)
+	if (ref->digest[0] && strcmp(ref->digest, dr->c->ref_digest) != 0)
 		return err_field(dr->e, ERR_REF_REUSED, "ref",
 		                 "another message was sent under the ref %s: it is event %lld",
 		                 ref->ref, (long long)ref->seq);
