@@ -136,14 +136,14 @@ static void conn_mark(struct conn *c, enum reply_kind kind, const char *type, co
 	(void)conn_reply(c, kind, out->p, out->len, NULL, seq, NULL);
 }
 
-void conn_state(struct conn *c, bool resumed, const char *reason)
+void conn_state(struct conn *c)
 {
 	struct room *room = c->room;
 	struct block *block = NULL;
 	struct buf *out = &c->hub->scratch;
 	enum role role = session_role(&room->head, c->who.user_id);
 
-	if (c->detail == STATE_NONE && !reason) {
+	if (c->detail == STATE_NONE && !c->state_reason) {
 		conn_mark(c, REPLY_SYNCED, "synced", NULL, room->head.seq, room->head.hash);
 		return;
 	}
@@ -155,9 +155,8 @@ void conn_state(struct conn *c, bool resumed, const char *reason)
 	buf_clear(out);
 	buf_printf(out, "{\"you\":{\"connection_id\":\"%llu\",\"role\":\"%s\",\"user_id\":\"%s\"},",
 	           (unsigned long long)c->id, role_name(role), c->who.user_id);
-	if (reason)
-		buf_printf(out, "\"resumed\":%s,\"reason\":\"%s\",", resumed ? "true" : "false",
-		           reason);
+	if (c->state_reason)
+		buf_printf(out, "\"resumed\":false,\"reason\":\"%s\",", c->state_reason);
 	(void)conn_reply(c, REPLY_STATE, out->p, out->len, block, room->head.seq, NULL);
 }
 
@@ -212,6 +211,7 @@ void conn_join(struct conn *c, int64_t since, bool resumed, const char *reason)
 	struct room *room = c->room;
 
 	c->sent = resumed ? since : room->head.seq;
+	c->state_reason = reason;
 	c->cursor_stamp = resumed ? 0 : room->cursor_stamp;
 	if (c->full)
 		room->readers_full++;
@@ -227,7 +227,7 @@ void conn_join(struct conn *c, int64_t since, bool resumed, const char *reason)
 		conn_mark(c, REPLY_SYNCED, "synced", NULL, room->head.seq, room->head.hash);
 	} else {
 		c->sent = room->head.seq;
-		conn_state(c, false, reason);
+		conn_state(c);
 	}
 	conn_want(c);
 }
@@ -339,7 +339,8 @@ static void below_floor(struct conn *c)
 		return;
 	}
 	c->sent = c->room->head.seq;
-	conn_state(c, false, "compacted");
+	c->state_reason = "compacted";
+	conn_state(c);
 }
 
 void conn_resync(struct conn *c)
@@ -347,7 +348,7 @@ void conn_resync(struct conn *c)
 	if (c->state_wanted) {
 		c->state_wanted = c->synced_wanted = false;
 		c->sent = c->room->head.seq;
-		conn_state(c, false, NULL);
+		conn_state(c);
 	} else if (c->synced_wanted) {
 		c->synced_wanted = false;
 		conn_mark(c, REPLY_SYNCED, "synced", NULL, c->room->head.seq, c->room->head.hash);

@@ -255,9 +255,11 @@ struct room {
 	struct hub *hub;
 	enum room_state state;
 	int64_t key;
-	int64_t floor;      /* the stored log begins after this seq */
-	int64_t generation; /* grows when the log is rewritten */
-	bool reads_stale;   /* reads that are outstanding may bring what was rewritten meanwhile */
+	int64_t floor;                        /* the stored log begins after this seq */
+	unsigned char floor_hash[SHA256_LEN]; /* of the event at … */
+	int64_t floor_hash_seq;               /* … this seq, which was the floor; 0: not known */
+	int64_t generation;                   /* grows when the log is rewritten */
+	bool reads_stale; /* reads that are outstanding may bring what was rewritten meanwhile */
 	char session_id[UUID_LEN + 1];
 	char report_id[NAME_LEN_MAX + 1];
 	struct session head;         /* with everything decided */
@@ -463,11 +465,12 @@ struct conn {
 	bool silent; /* not shown as online */
 	bool full;   /* content=full */
 	bool without_email;
-	bool gone;          /* its socket is closed */
-	bool blocked;       /* a message waits for history or the room: keep the order */
-	bool state_wanted;  /* the session_state was lost with a failed append; send another */
-	bool synced_wanted; /* likewise */
-	bool skipped;       /* the filter skipped something since the last checkpoint */
+	bool gone;         /* its socket is closed */
+	bool blocked;      /* a message waits for history or the room: keep the order */
+	bool state_wanted; /* the session_state was lost with a failed append; send another */
+	const char *state_reason; /* why there is one instead of a resume; a literal, or NULL */
+	bool synced_wanted;       /* likewise */
+	bool skipped;             /* the filter skipped something since the last checkpoint */
 	bool waits_chunk;
 	bool wanted;     /* the transport was told that there is something to write */
 	bool token_told; /* token_expiring was sent */
@@ -520,8 +523,8 @@ void conn_error(struct conn *c, const char *ref, const struct err *e, const stru
 void conn_want(struct conn *c);
 void conn_close_after(struct conn *c, int64_t seq, int code, const char *reason);
 
-/* The session_state at the head, as a reply. */
-void conn_state(struct conn *c, bool resumed, const char *reason);
+/* The session_state at the head, as a reply; with c->state_reason. */
+void conn_state(struct conn *c);
 
 /* Replies computed at seqs above seq, which were lost: acks and errors become store_unavailable. */
 void conn_lost_appends(struct conn *c, int64_t seq);

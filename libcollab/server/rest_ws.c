@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/stored.h"
 #include "server/hub_int.h"
 #include "server/room.h"
 
@@ -126,6 +127,33 @@ static void record_came(void *arg, const struct store_reply *reply)
 	block_unref(block);
 }
 
+/* The state at the floor came: it has the hash of the last event that is gone. */
+static void base_came(void *arg, const struct store_reply *reply)
+{
+	struct exchange *x = arg;
+	struct room *room = x->room;
+	struct err e = reply->err;
+	json_t *state = NULL;
+	const char *hash = NULL;
+	int rc = reply->rc;
+
+	x->pending--;
+	if (x->aborted) {
+		exchange_free(x);
+		return;
+	}
+	if (!rc && reply->snapshot && reply->seq == x->cursor)
+		rc = stored_load(reply->snapshot, reply->snapshot_len, &state, &e);
+	hash = json_string_value(json_object_get(state, "hash"));
+	if (!rc && hash && sha256_unhex(hash, room->floor_hash) == 0)
+		room->floor_hash_seq = x->cursor;
+	json_decref(state);
+	if (rc)
+		exchange_error(x, &e, NULL);
+	else
+		join(x, room->floor_hash_seq == x->cursor ? room->floor_hash : NULL);
+}
+
 static void check_hash(struct exchange *x)
 {
 	struct room *room = x->room;
@@ -141,6 +169,11 @@ static void check_hash(struct exchange *x)
 		join(x, room->head.hash);
 	} else if (slot && slot_look(slot) == 0) {
 		join(x, slot->hash);
+	} else if (x->cursor == room->floor_hash_seq) {
+		join(x, room->floor_hash);
+	} else if (x->cursor == room->floor &&
+	           store_snapshot_get(x->hub->store, room->key, x->cursor, base_came, x) == 0) {
+		x->pending++;
 	} else if (store_read(x->hub->store, room->key, x->cursor - 1, 1, 1, record_came, x) == 0) {
 		x->pending++;
 	} else {
