@@ -210,7 +210,7 @@ bool queue_take(struct queue *q, int64_t timeout_ms, struct store_request_list *
 /* ---- the store ---- */
 
 struct head; /* what the writer knows of a session */
-enum { HEAD_BUCKETS = 4096, PENDING_MAX = 8192 };
+enum { HEAD_BUCKETS = 4096, PENDING_MAX = 16384 };
 
 struct writer {
 	struct db db;
