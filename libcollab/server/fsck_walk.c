@@ -304,6 +304,15 @@ static bool due_is_wrong(const struct walk *w)
 	return w->s.ended_ms == 0 && (w->row->due_ms == STORE_NEVER || w->row->due_ms > latest);
 }
 
+/*
+ * One that was imported and not activated is not active though it has not ended, and never due.  No
+ * other is both: what ends a session is in its log.
+ */
+static bool is_kept(const struct walk *w)
+{
+	return w->s.ended_ms == 0 && !w->row->active && w->row->due_ms == STORE_NEVER;
+}
+
 static bool is_object(const char *text)
 {
 	json_t *j = json_loads(text, 0, NULL);
@@ -323,22 +332,22 @@ static int check_row(struct walk *w)
 	buf_init(&summary, SIZE_MAX / 4);
 	if (row.seq < w->seq)
 		wrong(w, &put, "the directory's seq lies below the log's end");
-	if (row.active != (w->s.ended_ms == 0))
+	if (row.active != (w->s.ended_ms == 0) && !is_kept(w))
 		wrong(w, &put,
 		      row.active ? "the directory has the session active, and it has ended"
 		                 : "the directory has the session ended, and it is active");
 	if (w->seq > 0 && row.updated_ms != w->time_ms)
 		wrong(w, &put, "the directory's time is not that of the last record");
-	if (due_is_wrong(w))
+	if (due_is_wrong(w) && !is_kept(w))
 		wrong(w, &put, "the session would not be looked at when its time is up");
 	if (!is_object(row.summary))
 		wrong(w, &put, "the directory's summary is no JSON object");
 	if (put && w->f->repair) {
 		summary_write(&w->s, &summary);
 		row.seq = row.seq < w->seq ? w->seq : row.seq;
-		row.active = w->s.ended_ms == 0;
+		row.active = w->s.ended_ms == 0 && !is_kept(w);
 		row.updated_ms = w->seq > 0 ? w->time_ms : row.updated_ms;
-		row.due_ms = due_is_wrong(w) ? session_due_ms(&w->s) : row.due_ms;
+		row.due_ms = due_is_wrong(w) && !is_kept(w) ? session_due_ms(&w->s) : row.due_ms;
 		row.summary = summary.p;
 		rc = buf_error(&summary) ? err_set(w->e, buf_error(&summary), NULL)
 		                         : audit_put_session(w->f->audit, &row, w->e);

@@ -92,6 +92,26 @@ is_well() {
 	is_well
 }
 
+@test "a session that was imported and not activated is well, and stays so" {
+	a_store
+	daemon_start
+	pmr-session export --socket "$SOCKET" -s "$SESSION" >"$DIR/export"
+	daemon_stop
+	rm -r "$DATA"
+	daemon_start
+	pmr-session import --socket "$SOCKET" "$DIR/export" | jq -e '.active == false'
+	daemon_stop
+	fsck
+	[ "$status" = 0 ] || fail_with "$output"
+	sql "UPDATE sessions SET summary = '[]' WHERE key = 1"
+	fsck --repair
+	[ "$status" = 0 ]
+	[ "$(jq -s -c 'map(select(.type == "problem")) | length' <<<"$output")" = 1 ]
+	[ "$(sql "SELECT is_active, due_ms IS NULL FROM sessions WHERE key = 1")" = "0|1" ]
+	fsck
+	[ "$status" = 0 ]
+}
+
 @test "record: one that is missing, changed, or no event" {
 	a_store
 	cp "$DATA/collab.db" "$DIR/good.db"
