@@ -190,11 +190,6 @@ struct db_text db_get_text(const struct db_call *c, int column)
 	return (struct db_text){p, (size_t)sqlite3_column_bytes(c->stmt, column)};
 }
 
-int64_t db_row_made(const struct db *d)
-{
-	return sqlite3_last_insert_rowid(d->handle);
-}
-
 void db_end(struct db_call *c)
 {
 	(void)sqlite3_reset(c->stmt); /* repeats the step's error */

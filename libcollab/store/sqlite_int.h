@@ -89,9 +89,6 @@ int64_t db_get_int(const struct db_call *c, int column);
 int64_t db_get_due(const struct db_call *c, int column);
 struct db_text db_get_text(const struct db_call *c, int column);
 
-/* The row that the last INSERT of this connection made. */
-int64_t db_row_made(const struct db *d);
-
 /* Reset the statement, which ends its view of the database. */
 void db_end(struct db_call *c);
 
@@ -154,7 +151,7 @@ struct pending {
 	struct pending_log **tail; /* from first to len: whose each event is, in their order */
 	size_t first, len, cap;
 	size_t waiting; /* not in the index */
-	int64_t last;   /* the last event seen */
+	int64_t last;   /* the last event seen, or what event_tail.after says if that is more */
 	int64_t stored; /* event_tail.after */
 	size_t stmts;   /* the first of its statements */
 };

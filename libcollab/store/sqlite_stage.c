@@ -41,7 +41,8 @@ static const char *const statements[W_LEN] = {
 	[W_BEGIN] = "BEGIN IMMEDIATE",
 	[W_COMMIT] = "COMMIT",
 	[W_HEAD] = "SELECT seq, due_ms, is_active FROM sessions WHERE key = ?1",
-	[W_EVENT] = "INSERT INTO events (session, seq, time_ms, record) VALUES (?1, ?2, ?3, ?4)",
+	[W_EVENT] = "INSERT INTO events (session, seq, time_ms, record, event)"
+		    " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[W_DUE] = "UPDATE sessions SET due_ms = ?1 WHERE key = ?2",
 	[W_ACTIVE] = "UPDATE sessions SET is_active = ?1 WHERE key = ?2",
 	[W_SUMMARY] = "UPDATE sessions SET summary = ?1 WHERE key = ?2",
@@ -201,23 +202,24 @@ static int stage_rival(struct writer *w, struct db_call *c, struct store_request
 	return rc;
 }
 
+/* No number of an event comes twice, even if the last events should be gone. */
 static int stage_records(struct writer *w, int64_t key, const struct store_request *r)
 {
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < r->records_len; i++) {
+		const struct store_record *record = &r->records[i];
+		struct pending_row row = {record->seq, w->pending.last + 1};
 		struct db_call c = db_begin(&w->db, W_EVENT);
 
 		db_put_int(&c, key);
-		db_put_int(&c, r->records[i].seq);
-		db_put_int(&c, r->records[i].time_ms);
-		db_put_text(&c, r->records[i].bytes, r->records[i].len);
+		db_put_int(&c, record->seq);
+		db_put_int(&c, record->time_ms);
+		db_put_text(&c, record->bytes, record->len);
+		db_put_int(&c, row.event);
 		rc = db_run(&c);
-		if (!rc) {
-			struct pending_row row = {r->records[i].seq, db_row_made(&w->db)};
-
-			rc = pending_add(&w->pending, key, row, r->records[i].time_ms);
-		}
+		if (!rc)
+			rc = pending_add(&w->pending, key, row, record->time_ms);
 	}
 	w->records += (int64_t)r->records_len;
 	return rc;

@@ -618,6 +618,35 @@ static void test_damage(size_t which)
 	fixture_free(&f);
 }
 
+/* A log that is rewritten to nothing takes the last events with it; their numbers do not come back.
+ */
+static void test_last_events_gone(void)
+{
+	struct store_rewrite w = {.append = {.due_ms = STORE_KEEP, .active = STORE_KEEP},
+	                          .base = "{}",
+	                          .base_len = 2};
+	struct fixture f;
+	int64_t key;
+
+	fixture_bounded(&f, dir_of("gone"), 3);
+	(void)create(&f, 1, "r1", true); /* what follows would fail */
+	key = create(&f, 2, "r2", true);
+	is_int(append(&f, key, 1, 8, T0), 0, "the last events of all");
+	w.append.key = key;
+	w.append.seq_expected = w.floor = 9;
+	queued(store_rewrite(f.s, &w, take, &f.a));
+	settle(&f);
+	is_int(f.a.rc, 0, "are gone");
+	fixture_free(&f);
+	fixture_bounded(&f, dir_of("gone"), 100);
+	is_int(append(&f, 1, 1, 2, T0), 0, "another session goes on");
+	is_int(records_of(&f, 1), 3, "and can be read");
+	is_int(append(&f, key, 9, 1, T0), 0, "so does the one itself");
+	read_all(&f, key, 0);
+	ok(f.a.records_len == 1 && f.a.records[0].seq == 10, "behind its floor");
+	fixture_free(&f);
+}
+
 /* ---- a store of the version before
  * ---------------------------------------------------------------- */
 
@@ -682,6 +711,7 @@ int main(void)
 		test_kill(i);
 	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++)
 		test_damage(i);
+	test_last_events_gone();
 	test_version_1();
 	scratch_remove();
 	return done();
