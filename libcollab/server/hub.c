@@ -42,16 +42,21 @@ void hub_uuid(struct hub *h, char out[UUID_LEN + 1])
 	uuid_format(random, out);
 }
 
-void hub_hold_time(struct hub *h)
+void hub_burst_begin(struct hub *h)
 {
-	h->held_wall_ms = h->env.wall_ms(h->env.arg);
-	h->held_mono_ms = h->env.mono_ms(h->env.arg);
-	h->time_held = true;
+	h->burst_wall_ms = h->env.wall_ms(h->env.arg);
+	h->burst_mono_ms = h->env.mono_ms(h->env.arg);
+	h->burst = true;
 }
 
-void hub_release_time(struct hub *h)
+void hub_burst_end(struct hub *h)
 {
-	h->time_held = false;
+	struct room *room = h->unstored;
+
+	h->burst = false;
+	h->unstored = NULL;
+	if (room)
+		(void)room_store(room); /* whom a failure concerns has been told */
 }
 
 void hub_enter(struct hub *h)

@@ -101,11 +101,12 @@ void hub_abort(struct exchange *x);
 void hub_message(struct conn *c, const char *bytes, size_t len, bool binary);
 
 /*
- * While messages that arrived together are given to the hub one after the other, its clocks stand
- * still: they would be asked several times a message for what is the same millisecond.
+ * Messages of one socket that arrived together are given to the hub between these two, and nothing
+ * else is asked of it meanwhile.  Its clocks stand still, which would be asked several times a
+ * message for what is the same millisecond, and what the messages write goes to the store together.
  */
-void hub_hold_time(struct hub *h);
-void hub_release_time(struct hub *h);
+void hub_burst_begin(struct hub *h);
+void hub_burst_end(struct hub *h);
 
 /* Milliseconds until the connection may be read again: 0 now, -1 until want_read is called. */
 int64_t hub_reading(struct conn *c);

@@ -83,8 +83,9 @@ struct hub {
 	struct metrics metrics;
 	struct pulled pulled;
 	struct hub_sockets sockets;
-	bool time_held; /* … at these, see hub_hold_time */
-	int64_t held_wall_ms, held_mono_ms;
+	bool burst; /* see hub_burst_begin; the clocks stand at … */
+	int64_t burst_wall_ms, burst_mono_ms;
+	struct room *unstored; /* has events that the store was not given yet; only in a burst */
 	char spare_id[UUID_LEN + 1]; /* a fresh id that no comment and no conflict has taken yet */
 	struct buf scratch;          /* one event or message being written */
 	uint64_t conn_id_last;
@@ -106,12 +107,12 @@ struct hub {
 
 static inline int64_t hub_wall(const struct hub *h)
 {
-	return h->time_held ? h->held_wall_ms : h->env.wall_ms(h->env.arg);
+	return h->burst ? h->burst_wall_ms : h->env.wall_ms(h->env.arg);
 }
 
 static inline int64_t hub_mono(const struct hub *h)
 {
-	return h->time_held ? h->held_mono_ms : h->env.mono_ms(h->env.arg);
+	return h->burst ? h->burst_mono_ms : h->env.mono_ms(h->env.arg);
 }
 
 static inline int64_t hub_mono_us(const struct hub *h)
@@ -275,6 +276,7 @@ struct room {
 	int reads;          /* chunk reads outstanding */
 	int pending;        /* store callbacks outstanding that carry this room, reads included */
 	int appends;        /* of them appends */
+	size_t unstored;    /* the tail's newest, which the store was not given yet */
 	int64_t seq_queued; /* a later event could not be queued: up to here they still count; or 0
 	                     */
 	struct fold *fold;  /* loading */

@@ -9,6 +9,10 @@ enum { ROOM_SNAPSHOT_MS = 2000 }; /* the least time between two snapshots */
 /* Fold the state from the store (again); what waits for the room runs when it is there. */
 void room_load(struct room *room);
 
+/* Give the store what was sealed in a burst.  0, or the error: the room is thrown away then.
+ */
+int room_store(struct room *room);
+
 /* The store's answer to an append; `arg` is the room. */
 void room_appended(void *arg, const struct store_reply *reply);
 

@@ -9,6 +9,8 @@
 #include "proto/event_json.h"
 #include "server/room.h"
 
+enum { UNSTORED_MAX = 32 }; /* events that wait for the end of a burst */
+
 static int put_form(struct room *room, struct slot *slot, int form, const struct event *ev,
                     const struct event_view *view)
 {
@@ -133,7 +135,7 @@ static int seal(struct room *room, struct event *ev, bool answer, uint64_t origi
 /* Hand the tail's newest n events to the store. */
 static int store_newest(struct room *room, size_t n)
 {
-	struct store_record few[8], *records = few;
+	struct store_record few[UNSTORED_MAX], *records = few;
 	struct store_append a = {.key = room->key,
 	                         .seq_expected = room->head.seq - (int64_t)n,
 	                         .records_len = n,
@@ -182,27 +184,61 @@ static void close_left(struct room *room, const struct decision *d)
 	}
 }
 
+/* What the store was not given is void; it was given what is up to `given`. */
+static void append_failed(struct room *room, int64_t given, const struct err *why)
+{
+	room->unstored = 0;
+	room_appends_lost(room, why, given);
+	if (room->appends == 0)
+		room_load(room);
+	else
+		room->seq_queued = given;
+}
+
+int room_store(struct room *room)
+{
+	int64_t given = room->head.seq - (int64_t)room->unstored;
+	struct err why = {0};
+	int rc = room->unstored > 0 ? store_newest(room, room->unstored) : 0;
+
+	if (rc) {
+		err_set(&why, rc, NULL);
+		append_failed(room, given, &why);
+	}
+	room->unstored = 0;
+	return rc;
+}
+
+/* Events were sealed: the store is given them now, or, in a burst, with what is sealed after. */
+static int store_soon(struct room *room, size_t n)
+{
+	struct hub *h = room->hub;
+
+	if (h->unstored && h->unstored != room)
+		(void)room_store(h->unstored); /* whom it concerns has been told */
+	h->unstored = h->burst ? room : NULL;
+	room->unstored += n;
+	return !h->burst || room->unstored >= UNSTORED_MAX ? room_store(room) : 0;
+}
+
 int room_append(struct room *room, const struct decision *d, uint64_t origin, struct err *e)
 {
-	int64_t before = room->head.seq;
+	int64_t given = room->head.seq - (int64_t)room->unstored;
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < d->len; i++)
 		rc = seal(room, &d->events[i], i == d->answer, i == d->answer ? origin : 0, e);
-	if (!rc)
-		rc = store_newest(room, d->len);
 	if (rc) {
 		/* Half of it may be applied: only the log knows the truth now. */
 		struct err why = {0};
 
 		err_set(&why, rc, "%s", e->code ? e->text : err_row(rc)->text);
-		room_appends_lost(room, &why, before);
-		if (room->appends == 0)
-			room_load(room);
-		else
-			room->seq_queued = before;
-		return err_set(e, ERR_STORE_UNAVAILABLE, NULL);
+		append_failed(room, given, &why);
+	} else {
+		rc = store_soon(room, d->len);
 	}
+	if (rc)
+		return err_set(e, ERR_STORE_UNAVAILABLE, NULL);
 	room->used_ms = hub_mono(room->hub);
 	if (room->tick_ms > room->used_ms + ROOM_SNAPSHOT_MS)
 		room->tick_ms = room->used_ms + ROOM_SNAPSHOT_MS;

@@ -120,9 +120,9 @@ size_t sock_ws_input(struct sock *s, char *p, size_t len)
 	int rc = 0;
 
 	net_touch(s->net);
-	hub_hold_time(s->net->hub);
+	hub_burst_begin(s->net->hub);
 	rc = input_frames(s, &p, &left);
-	hub_release_time(s->net->hub);
+	hub_burst_end(s->net->hub);
 	if (s->phase == PHASE_DEAD)
 		return len;
 	if (rc < 0 && s->phase == PHASE_WS)

@@ -187,10 +187,12 @@ static inline void connect_client(struct world *w, struct client *c)
 		c->sock = NULL;
 		return;
 	}
+	hub_burst_begin(w->sim.hub);
 	for (struct pending *p = c->pending; p; p = p->next) {
 		p->refused = false;
 		sim_send(c->sock, p->json);
 	}
+	hub_burst_end(w->sim.hub);
 }
 
 static inline void edit(struct world *w, struct client *c)
@@ -220,6 +222,15 @@ static inline void edit(struct world *w, struct client *c)
 	*end = p;
 	if (c->sock)
 		sim_send(c->sock, p->json);
+}
+
+/* Some edits that arrive together. */
+static inline void edit_some(struct world *w, struct client *c)
+{
+	hub_burst_begin(w->sim.hub);
+	for (uint64_t n = 1 + rnd(&w->sim.rnd) % 4; n > 0; n--)
+		edit(w, c);
+	hub_burst_end(w->sim.hub);
 }
 
 static inline void crash(struct world *w)

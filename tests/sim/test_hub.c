@@ -10,7 +10,7 @@ static void step(struct world *w, int faults)
 	uint64_t dice = rnd(&w->sim.rnd) % 1000;
 
 	if (dice < 600) {
-		edit(w, c);
+		edit_some(w, c);
 	} else if (dice < 900) {
 		sim_run(&w->sim, (int64_t)(rnd(&w->sim.rnd) % 50));
 	} else if (dice < 960 && c->sock) {
