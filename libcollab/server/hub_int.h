@@ -522,6 +522,11 @@ int conn_reply(struct conn *c, enum reply_kind kind, const char *json, size_t le
 /* A line of JSON in front of a stream of events, behind everything up to at_seq. */
 int conn_line(struct conn *c, const char *json, size_t len, int64_t at_seq);
 void conn_error(struct conn *c, const char *ref, const struct err *e, const struct decision *d);
+
+/* A reply of that type that holds nothing but seq and hash, and the ref if there is one. */
+void conn_mark(struct conn *c, enum reply_kind kind, const char *type, const char *ref, int64_t seq,
+               const unsigned char *hash);
+void reply_free(struct reply *r);
 void conn_want(struct conn *c);
 void conn_close_after(struct conn *c, int64_t seq, int code, const char *reason);
 
