@@ -1,6 +1,7 @@
 /* One connection: connect, handshake, frames in, bytes out. */
 #define _GNU_SOURCE /* memmem, accept of SOCK_NONBLOCK */
 #include <errno.h>
+#include <jansson.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -187,6 +188,20 @@ bool bench_connect(struct bench *b, struct bench_conn *c)
 /* ---- in ---------------------------------------------------------------------------------------
  */
 
+/* Why a connection was refused: what the problem in the body says, else the status line. */
+static void refused(struct bench *b, const char *line, size_t line_len, const char *body,
+                    size_t body_len)
+{
+	json_t *problem = json_loadb(body, body_len, 0, NULL);
+	const char *detail = json_string_value(json_object_get(problem, "detail"));
+
+	if (detail && line_len >= 12) /* HTTP/1.1 404 */
+		bench_trouble(b, "the server refuses a connection: %.3s, %s", line + 9, detail);
+	else
+		bench_trouble(b, "the server refuses a connection: %.*s", (int)line_len, line);
+	json_decref(problem);
+}
+
 /* The answer to the handshake; how much of p it was, 0: more has to come. */
 static size_t answer(struct bench *b, struct bench_conn *c, const char *p, size_t len)
 {
@@ -198,8 +213,7 @@ static size_t answer(struct bench *b, struct bench_conn *c, const char *p, size_
 		c->state = BENCH_JOINING;
 		return (size_t)(end + 4 - p);
 	}
-	bench_trouble(b, "the server refuses a connection: %.*s: %.*s", (int)(line - p), p,
-	              (int)(len - (size_t)(end + 4 - p)), end + 4);
+	refused(b, p, (size_t)(line - p), end + 4, len - (size_t)(end + 4 - p));
 	lost(b, c);
 	return 0;
 }

@@ -14,12 +14,6 @@ teardown() {
 	clean_up
 }
 
-as() {
-	local user=$1 tool=$2
-	shift 2
-	"$tool" --as "$user:${user^}" "$@"
-}
-
 # session: eddy and olga write in one text, eddy comments; what is eddy's holds "Zebra".
 session() {
 	start '{"conflict_resolution_strategy":"merge","participants":[{"user_id":"eddy","user_name":"Eddy Zebraman","role":"editor","user_email":"zebra@example.org"}],"sections":{"intro":{"content":"Hello\n"}}}'

@@ -13,12 +13,6 @@ teardown() {
 	clean_up
 }
 
-as() {
-	local user=$1 tool=$2
-	shift 2
-	"$tool" --as "$user:${user^}" "$@"
-}
-
 # session: edits by two, an open thread with a reply, a thread that is settled.
 session() {
 	start '{"participants":[{"user_id":"eddy","user_name":"Eddy *E*","role":"editor","user_email":"eddy@example.org"}],"sections":{"intro":{"content":"Hello","title":"Introduction"}}}'

@@ -330,6 +330,15 @@ ws_end() {
 	unset "WS_PIDS[$1]" "WS_IN[$1]" "WS_OUT[$1]"
 }
 
+# ---- tools --------------------------------------------------------------------------------------
+
+# as USER TOOL ARGUMENT...: the administrator runs a tool as USER.
+as() {
+	local user=$1 tool=$2
+	shift 2
+	"$tool" --as "$user:${user^}" "$@"
+}
+
 # ---- a terminal ---------------------------------------------------------------------------------
 
 # on_terminal [NAME=VALUE]... COMMAND...: run on a terminal of 100 columns; what was shown to OUT,

@@ -19,13 +19,6 @@ teardown() {
 	clean_up
 }
 
-# as USER COMMAND...: a tool, as that user.
-as() {
-	local user=$1 tool=$2
-	shift 2
-	"$tool" --as "$user:${user^}" "$@"
-}
-
 # session: a merge session with anna and eddy; anna wrote the section, eddy edited it, there is a
 # comment, something is deleted.  12 events or so.
 session() {
@@ -110,7 +103,7 @@ session() {
 	run -66 pmr-section get intro --at 1h
 	[ "$(pmr-section list --at 1h)" = "" ]
 	run -64 --separate-stderr pmr-section get intro --at yesterday
-	[[ $stderr == *"--at is a seq, a time"* ]]
+	[[ $stderr == *"--at wants a seq, a time"* ]]
 	run -65 pmr-section get intro --at 100000
 	# The server names what it does not understand.
 	api GET 'sections/intro?at=yesterday' olga

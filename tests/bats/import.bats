@@ -29,12 +29,6 @@ use() {
 	export PMR_SOCKET=$SOCKET
 }
 
-as() {
-	local user=$1 tool=$2
-	shift 2
-	"$tool" --as "$user:${user^}" "$@"
-}
-
 # state_of SESSION: the state's hash to STATE.
 state_of() {
 	api GET "/api/sessions/$1/state"
