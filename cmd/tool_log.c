@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { TIME_BYTES = 64, ID_LEN = 36, SEQ_DIGITS = 18 };
+#include "tool_when.h"
+
+enum { BOUNDS_BYTES = 64, ID_LEN = 36 };
 
 /* ---- where it begins and ends -----------------------------------------------------------------
  */
@@ -56,61 +57,23 @@ int log_open(struct tool *t, struct log_extent *x, struct collab_err *e)
 	return rc;
 }
 
-static bool is_seq(const char *text)
-{
-	size_t len = strlen(text);
-
-	return len > 0 && len <= SEQ_DIGITS && strspn(text, "0123456789") == len;
-}
-
-/* "1h30m" in seconds; -1: no duration. */
-static int64_t duration(const char *text)
-{
-	static const char units[] = "smhdw";
-	static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
-	int64_t sum = 0;
-
-	if (!*text)
-		return -1;
-	while (*text) {
-		size_t digits = strspn(text, "0123456789");
-		const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
-
-		if (digits == 0 || digits > 9 || !unit)
-			return -1;
-		sum += strtoll(text, NULL, 10) * seconds[unit - units];
-		text += digits + 1;
-	}
-	return sum;
-}
-
 int log_seq(struct tool *t, const struct log_extent *x, const char *name, const char *text,
             int64_t *seq, struct collab_err *e)
 {
-	int64_t ago = duration(text);
-	time_t when = time(NULL) - (time_t)(ago < 0 ? 0 : ago);
-	char value[TIME_BYTES];
-	struct tm tm = {0};
+	char value[TOOL_WHEN_BYTES];
 	json_t *answer = NULL;
 	int64_t first = -1;
-	int rc = 0;
+	int rc = tool_when(name, text, value, e);
 
 	*seq = 0;
-	if (is_seq(text)) {
+	if (!rc && tool_is_seq(text))
 		*seq = strtoll(text, NULL, 10);
-		return 0;
-	}
-	(void)snprintf(value, sizeof value, "%s", text); /* a longer one is no time */
-	if (ago >= 0 && (!gmtime_r(&when, &tm) || tm.tm_year < -1900 ||
-	                 !strftime(value, sizeof value, "%Y-%m-%dT%H:%M:%SZ", &tm)))
-		return tool_err(e, "usage", "%s: %s is too long ago", name, text);
+	if (rc || tool_is_seq(text))
+		return rc;
 	rc = first_after(t, value, &first, &answer, e);
 	json_decref(answer);
 	if (rc && e->http == 400)
-		return tool_err(e, "usage",
-		                "%s is a seq, a time (2024-01-15T10:30:00Z) or how long ago (10m), "
-		                "not \"%s\"",
-		                name, text);
+		return tool_when_wrong(name, text, e);
 	/* Nothing after it: it means the end that the log had when the tool began. */
 	*seq = first > 0 && first <= x->head ? first - 1 : x->head;
 	return rc;
@@ -160,7 +123,7 @@ int log_each(struct tool *t, const char *filter, int64_t since, int64_t until,
              struct collab_err *e)
 {
 	struct pages p = {fn, arg, since, false};
-	char bounds[TIME_BYTES], *path = NULL;
+	char bounds[BOUNDS_BYTES], *path = NULL;
 	size_t size = sizeof bounds + 16 + (filter ? strlen(filter) : 0);
 	int64_t before;
 	int rc = 0;

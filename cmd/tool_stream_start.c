@@ -4,67 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tool_cursor.h"
 #include "tool_stream.h"
+#include "tool_when.h"
 
-enum { CURSOR_BYTES_MAX = 65536, QUERY_BYTES = 128, ID_LEN = 36, SEQ_DIGITS = 18 };
+enum { CURSOR_BYTES_MAX = 65536, ID_LEN = 36 };
 
 /* A seq above every log's end: what is asked for behind it is only where that end is. */
 #define SEQ_BEHIND_ALL "999999999999999999"
-
-/* ---- --since ---------------------------------------------------------------------------- */
-
-static bool is_seq(const char *text)
-{
-	size_t len = strlen(text);
-
-	return len > 0 && len <= SEQ_DIGITS && strspn(text, "0123456789") == len;
-}
-
-/* "1h30m" in seconds; -1: no duration. */
-static int64_t duration(const char *text)
-{
-	static const char units[] = "smhdw";
-	static const int64_t seconds[] = {1, 60, 3600, 86400, 604800};
-	int64_t sum = 0;
-
-	if (!*text)
-		return -1;
-	while (*text) {
-		size_t digits = strspn(text, "0123456789");
-		const char *unit = strchr(units, text[digits]);
-
-		if (digits == 0 || digits > 9 || !text[digits] || !unit)
-			return -1;
-		sum += strtoll(text, NULL, 10) * seconds[unit - units];
-		text += digits + 1;
-	}
-	return sum;
-}
-
-/* What the server is asked for: a seq or a time. */
-static int since_value(const char *text, char out[QUERY_BYTES], struct collab_err *e)
-{
-	int64_t ago = duration(text);
-	time_t when = time(NULL) - (time_t)ago;
-	struct tm tm = {0};
-
-	if (ago < 0 && !is_seq(text) &&
-	    (strlen(text) < 20 || strlen(text) > 40 || !strpbrk(text, "Tt ")))
-		return tool_err(
-			e, "usage",
-			"--since wants a seq, a time (2024-01-15T10:30:00Z) or how long ago (10m), "
-			"not \"%s\"",
-			text);
-	(void)snprintf(out, QUERY_BYTES, "%s", text); /* it fits, by what was asked above */
-	if (ago >= 0 && (!gmtime_r(&when, &tm) || tm.tm_year < -1900 ||
-	                 strftime(out, QUERY_BYTES, "%Y-%m-%dT%H:%M:%SZ", &tm) != 20))
-		return tool_err(e, "usage", "\"%s\" is too long ago", text);
-	return 0;
-}
 
 /* ---- --cursor-file ---------------------------------------------------------------------- */
 
@@ -138,7 +87,7 @@ static int look_up(struct tool *t, const char *since, struct stream_start *start
 	if (!rc)
 		rc = tool_request(t, "GET", path, NULL, &r, e);
 	if (rc && e->http == 400)
-		(void)tool_err(e, "usage", "--since: %s", "neither a seq nor a time (RFC 3339)");
+		(void)tool_when_wrong("--since", since, e);
 	if (!rc)
 		rc = tool_answer(&r, &answer, e);
 	else
@@ -163,8 +112,8 @@ out:
 int stream_start(struct tool *t, struct stream_start *start, struct collab_err *e)
 {
 	const char *since = tool_opt(t, "since");
-	char value[QUERY_BYTES] = SEQ_BEHIND_ALL;
-	int rc = since ? since_value(since, value, e) : 0;
+	char value[TOOL_WHEN_BYTES] = SEQ_BEHIND_ALL;
+	int rc = since ? tool_when("--since", since, value, e) : 0;
 
 	*start = (struct stream_start){.since = -1};
 	if (!rc)
@@ -177,7 +126,7 @@ int stream_start(struct tool *t, struct stream_start *start, struct collab_err *
 		(void)snprintf(value, sizeof value, "0");
 	rc = look_up(t, value, start, e);
 	/* A seq is meant as it is, even one that the log does not have yet. */
-	if (!rc && since && is_seq(since))
+	if (!rc && since && tool_is_seq(since))
 		start->since = strtoll(since, NULL, 10);
 	return rc;
 }
