@@ -23,7 +23,7 @@ for what in "$@"; do
 	valgrind)
 		# The C tests with fewer cases (SHORT), and what a daemon does most, without another clock.
 		find "$BUILD/tests/unit" "$BUILD/tests/sim" -name 'test_*' -type f -perm -u+x | sort
-		echo tests/bats/conflicts.bats
+		printf 'tests/bats/%s.bats\n' conflicts session locks erase
 		;;
 	*) echo "run.sh: unknown suite $what" >&2 && exit 64 ;;
 	esac
