@@ -79,6 +79,28 @@ offers_not() {
 	offers 'collabd --' --listen --config
 }
 
+# The long options of a --help text, one a line.
+in_help() {
+	grep -oE '^ +(-., )?--[a-z][a-z-]*' | grep -oE -e '--.*' | LC_ALL=C sort
+}
+
+@test "every option of --help is offered, and no other: of every tool, and every verb in bash" {
+	local tool verb shell
+	for tool in collabd pmr "$REPO"/cmd/pmr-*.c; do
+		tool=${tool##*/} tool=${tool%.c}
+		for shell in bash zsh fish; do
+			diff <("$tool" --help | in_help) <("in_$shell" "$tool --" | grep '^--' | LC_ALL=C sort -u) ||
+				fail_with "$shell, $tool: < in --help, > offered" || return 1
+		done
+		[[ $tool != pmr-* ]] || for verb in $("$tool" --complete-options | cut -f 1 | grep '^[a-z]'); do
+			diff <("$tool" "$verb" --help | in_help) <(in_bash "$tool $verb --" | grep '^--' | LC_ALL=C sort -u) ||
+				fail_with "$tool $verb: < in --help, > offered" || return 1
+			diff <("$tool" "$verb" --help | in_help) <(in_bash "pmr ${tool#pmr-} $verb --" | grep '^--' | LC_ALL=C sort -u) ||
+				fail_with "pmr ${tool#pmr-} $verb: < in --help, > offered" || return 1
+		done
+	done
+}
+
 @test "pmr: its verbs, and then what the tool's are" {
 	offers 'pmr ' session watch use help
 	offers 'pmr session ' start list
