@@ -377,13 +377,13 @@ ticks() {
 	crowd 2000 6000
 	begin
 	hammer add watcher "$CROWD" user=vera 'query=content=delta&state=none'
-	hammer add writer 1 user=eddy every=10 plain=1
-	hammer acks 50
+	hammer add writer 1 user=eddy every=40 plain=1
+	hammer acks 20
 	daemon_kill
 	ws_until other '#eof' || true
 	daemon_start --listen "$ADDRESS" --limit connections_per_user=0 --limit sockets_per_address=0
 	REPORT=quiet join other eddy
-	hammer acks 50
+	hammer acks 20
 	undelayed
 	hammer settle
 	field reconnects "$HAMMER"
