@@ -290,6 +290,31 @@ all_closed() {
 	all_closed
 }
 
+@test "bodies that do not end: sixteen frames of an address, or of a user of this machine" {
+	local at bodies in out line
+	begin --limit frame_bytes=65536
+	for at in "$ADDRESS" "$SOCKET"; do
+		# Seventeen of 60,000 bytes are less than a megabyte; eighteen are more.
+		rm -f "$DIR/in" "$DIR/out"
+		mkfifo "$DIR/in" "$DIR/out"
+		exec {in}<>"$DIR/in" {out}<>"$DIR/out"
+		perl "$REPO/tests/bats/helpers/bodies.pl" "$at" 24 60000 7 <"$DIR/in" >"$DIR/out" 2>&1 3>&- 4>&- &
+		bodies=$!
+		IFS= read -r -t "$((PATIENCE * 2))" -u "$out" line
+		[ "$line" = 'refused 7' ] || fail_with "$line"
+		undelayed
+		grown_less 16384
+		echo >&"$in"
+		wait "$bodies"
+		exec {in}>&- {out}>&-
+	done
+	# What was held is given back.
+	head -c 60000 /dev/zero | tr '\0' x >"$DIR/xs"
+	printf '{"changes":{"content":"%s"}}' "$(<"$DIR/xs")" >"$DIR/body"
+	api PUT sections/x eddy "@$DIR/body"
+	want 200
+}
+
 @test "a byte now and then does not buy time" {
 	local fd line= t
 	begin --limit request_seconds=1
