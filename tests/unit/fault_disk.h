@@ -22,7 +22,7 @@
 #include "../tap.h"
 
 enum { CALL_WRITE = 1, CALL_CUT = 2, CALL_SYNC = 4, CALL_READ = 8, CALL_OPEN = 16 };
-enum { DISK_FILES = 3, SECTOR = 512 };
+enum { DISK_FILES = 3, SECTOR = 512, DISK_GROW = 1 << 20 };
 
 /* A write or (bytes NULL) a truncation that is not safe yet. */
 struct unsafe {
@@ -164,9 +164,11 @@ static inline void disk_note(int fd, const void *bytes, size_t at, size_t len)
 	f->end = &u->next;
 }
 
+/* A megabyte at a time: sectors come one by one, and a sanitizer's realloc copies. */
 static inline void disk_size(char **p, size_t *len, size_t size)
 {
-	*p = realloc(*p, size + 1);
+	if (!*p || size / DISK_GROW != *len / DISK_GROW)
+		*p = realloc(*p, (size / DISK_GROW + 1) * DISK_GROW);
 	if (!*p)
 		abort();
 	if (size > *len)
