@@ -16,7 +16,7 @@ for what in "$@"; do
 	lint) find tests/lint -name '*.sh' | sort && find tests/lint -name '*.bats' | sort ;;
 	tsan)
 		# What runs threads: the store's writer and reader, the key fetcher, the daemon itself.
-		printf '%s\n' "$BUILD/tests/unit/test_store" "$BUILD/tests/unit/test_store_index" "$BUILD/tests/unit/test_auth"
+		printf '%s\n' "$BUILD/tests/unit/test_store" "$BUILD/tests/unit/test_store_index" "$BUILD/tests/unit/test_store_scrub" "$BUILD/tests/unit/test_auth"
 		find tests/bats -name 'session*.bats' | sort
 		printf 'tests/bats/%s.bats\n' admin backup disk
 		;;
