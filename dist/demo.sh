@@ -27,7 +27,8 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
-say() { printf '\n# %s\n' "$*"; }
+# A line for each argument.
+say() { printf '\n' && printf '# %s\n' "$@"; }
 # Print a command as one would type it, then run it.
 run() {
 	printf '$ %s\n' "$1"
@@ -86,8 +87,8 @@ month_report >"$work/report.json"
 cd "$work"
 run "jq -r 'to_entries[] | \"\(.key): \(.value.content | split(\"\n\") | length) lines\"' report.json"
 
-say "The daemon, on a scratch directory and a port that is free. No token is needed on its Unix socket:"
-say "the kernel says who is there, and an administrator may act as somebody else (--as)."
+say "The daemon, on a scratch directory and a port that is free. No token is needed on its Unix socket:" \
+	"the kernel says who is there, and an administrator may act as somebody else (--as)."
 start_daemon
 PMR_SOCKET=$work/socket
 PMR_REPORT=$report

@@ -239,3 +239,12 @@ pipelines_of_the_overview() {
 	sed -n '/^```console$/,/^```$/p' "$REPO/README.md" | sed '1d;$d' >then
 	diff <(same_words <then) <(same_words <now)
 }
+
+@test "the demo does what it says, and leaves nothing" {
+	mkdir "$DIR/tmp"
+	run -0 env -u PMR_SOCKET -u PMR_REPORT -u PMR_SESSION TMPDIR="$DIR/tmp" sh "$REPO/dist/demo.sh"
+	[[ $output == *$'\n'true$'\n'* ]]
+	[ -z "$(ls "$DIR/tmp")" ]
+	# Each line of it is one that a terminal's user may read.
+	[[ $output != *'{"type":"error"'* ]]
+}

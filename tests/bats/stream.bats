@@ -27,7 +27,7 @@ tool() {
 	local line
 	rm -f "$DIR/in" "$DIR/out" "$DIR/err"
 	mkfifo "$DIR/in" "$DIR/out" "$DIR/err"
-	env --default-signal=INT "$@" -v <"$DIR/in" >"$DIR/out" 2>"$DIR/err" 3>&- 4>&- &
+	env --default-signal=INT,HUP "$@" -v <"$DIR/in" >"$DIR/out" 2>"$DIR/err" 3>&- 4>&- &
 	TOOL=$!
 	exec {IN}>"$DIR/in" {OUT}<"$DIR/out" {ERR}<"$DIR/err"
 	while IFS= read -r -t "$PATIENCE" -u "$ERR" line; do
@@ -259,7 +259,7 @@ updates() {
 	run -74 bash -c "exec pmr-send --as eddy <<<'$comment' >/dev/full"
 }
 
-@test "SIGTERM and SIGINT: it dies of them, and has said good-bye" {
+@test "SIGTERM, SIGINT and SIGHUP: it dies of them, and has said good-bye" {
 	tool pmr-join --as cora
 	hear '"type":"session_state"'
 	kill -INT "$TOOL"
@@ -273,6 +273,13 @@ updates() {
 	kill -TERM "$TOOL"
 	tool_end 143
 	eof
+	tool pmr-join --as eddy
+	hear '"type":"session_state"'
+	kill -HUP "$TOOL"
+	tool_end 129
+	eof
+	run -0 pmr-watch --as olga -S 0 -t user_offline --user eddy -n 1
+	[[ $output == *'"reason":"left"'* ]]
 }
 
 @test "SIGTERM while the daemon hangs: within a second" {
