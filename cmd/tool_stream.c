@@ -46,7 +46,7 @@ static void on_signal(int signo)
 {
 	int saved = errno;
 
-	if (caught) { /* the other one of the two */
+	if (caught) { /* another one of them */
 		caught = signo;
 		die();
 	}
@@ -66,7 +66,7 @@ static void catch_signals(void)
 {
 	struct sigaction once = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 	struct sigaction late = {.sa_handler = on_alarm}, old;
-	const int signals[] = {SIGINT, SIGTERM};
+	const int signals[] = {SIGHUP, SIGINT, SIGTERM};
 
 	/* These fail for want of descriptors only; then a signal ends the process by the alarm. */
 	if (pipe(wake) == 0) {

@@ -115,8 +115,8 @@ told() {
 		{
 			until [ -e "$DIR/data/backup.tmp" ]; do :; done
 			clock +5
-			# The terminal shows it before there is anything else to wait for.
-			[ $where != terminal ] || until grep -q copied "$DIR/shown"; do :; done
+			# The terminal shows it, and how many there are, before the daemon goes on.
+			[ $where != terminal ] || until grep -q ' of .* copied' "$DIR/shown"; do :; done
 			rm "$DIR/stuck"
 		} 3>&- 4>&- &
 		MEANWHILE=$!
