@@ -31,6 +31,8 @@
 	X(unacked_messages, 1024, 1, 1000000, "messages of a connection that await their answer")  \
 	X(errors_in_a_row, 100, 0, 1000000, "malformed messages in a row before close 4400")       \
 	X(tail_bytes, 4194304, 65536, 1073741824, "recent events a room keeps in memory")          \
+	X(tails_bytes, 268435456, 1048576, 1099511627776,                                          \
+	  "recent events that all rooms together keep in memory")                                  \
 	X(stall_seconds, 30, 1, 86400, "no progress with data waiting before close 1013")          \
 	X(ping_seconds, 30, 0, 86400, "between pings on an idle WebSocket")                        \
 	X(pong_seconds, 10, 1, 3600, "for the answer to a ping")                                   \

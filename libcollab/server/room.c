@@ -11,7 +11,7 @@
 #include "proto/event_json.h"
 #include "server/hub_int.h"
 
-enum { SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000 };
+enum { SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000, TAIL_MIN = 65536 };
 
 static void release_held(struct room *room);
 
@@ -263,9 +263,20 @@ void room_wake(struct room *room)
 		conn_want(c);
 }
 
+/* Where there are many rooms each has its share of what all may have, down to TAIL_MIN. */
+static size_t tail_max(const struct room *room)
+{
+	const struct hub *h = room->hub;
+	int64_t share = h->limits->tails_bytes / (int64_t)h->rooms.len;
+
+	if (share < TAIL_MIN)
+		share = TAIL_MIN;
+	return (size_t)(share < h->limits->tail_bytes ? share : h->limits->tail_bytes);
+}
+
 static void trim_tail(struct room *room)
 {
-	size_t max = (size_t)room->hub->limits->tail_bytes;
+	size_t max = tail_max(room);
 
 	while (room->tail.bytes > max && room->tail_after < room->committed) {
 		slots_drop(&room->tail);
@@ -477,6 +488,7 @@ void room_tick(struct room *room, int64_t now)
 		}
 		if (room->conns)
 			room->used_ms = now;
+		trim_tail(room); /* there may be more rooms than before */
 	}
 	if (now >= room->conns_tick_ms) {
 		room->conns_tick_ms = now + 1000;

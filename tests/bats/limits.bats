@@ -499,6 +499,36 @@ burst() {
 	done
 }
 
+@test "tails_bytes: where sessions are many each keeps its share of recent events" {
+	local i tails
+	daemon_start --limit tails_bytes=1048576 --limit tail_bytes=524288 --limit messages_per_second=0 \
+		--limit session_starts_per_minute=0
+	export PMR_SOCKET=$DIR/s PATH=$BUILD:$PATH
+	xs 4000
+	tails() {
+		tails=$(pmr-admin sessions | jq -s -c 'map(.tail_bytes) | [length, max <= 524288, max > 300000, add < 1048576]')
+	}
+	# Two have half of it each.
+	for i in {1..2}; do
+		pmr-session start -r "many-$i" >/dev/null
+		for _ in {1..160}; do echo "$(update intro "$XS")"; done | pmr-send -r "many-$i" >/dev/null
+	done
+	tails
+	[ "$tails" = '[2,true,true,true]' ]
+	# With sixteen those two must give most of it back.
+	for i in {3..16}; do
+		pmr-session start -r "many-$i" >/dev/null
+		for _ in {1..20}; do echo "$(update intro "$XS")"; done | pmr-send -r "many-$i" >/dev/null
+	done
+	for ((i = 0; i < PATIENCE * 10; i++)); do
+		tails
+		[ "$tails" != '[16,true,false,true]' ] || break
+		api GET '' vera
+	done
+	[ "$tails" = '[16,true,false,true]' ]
+	[ "$(pmr-log events -r many-1 | grep -c section_update)" = 160 ]
+}
+
 @test "stall_seconds: 1013, to who takes nothing" {
 	local i
 	begin stall_seconds=1 --limit messages_per_second=0
