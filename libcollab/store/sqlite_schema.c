@@ -54,33 +54,39 @@ static const char tables_1[] =
  * not know what is in a state or a record: what is not JSON of the expected shape is left out
  * instead of making the whole view unreadable, and CASE is what makes sure that nothing is looked
  * into before it was checked.
+ *
+ * The columns before and after where events come from are the same in all versions so far.
  */
-static const char view_1[] =
-	"CREATE VIEW collaboration_sessions AS"
-	" SELECT s.session_id, s.report_id,"
-	" json_extract(p.state, '$.session_type') AS session_type,"
-	" (SELECT json_group_array(json(m.value))"
-	"  FROM json_each(p.state, '$.members') m WHERE m.type = 'object') AS participants,"
-	" (SELECT json_group_array(coalesce(json_extract(m.value, '$.user_id'), m.key))"
-	"  FROM json_each(p.state, '$.members') m"
-	"  WHERE CASE WHEN m.type = 'object'"
-	"   THEN json_type(m.value, '$.online') = 'true' END) AS active_editors,"
-	" json_extract(p.state, '$.started_at') AS started_at,"
-	" json_extract(p.state, '$.last_activity') AS last_activity,"
+#define VIEW_BEFORE_EVENTS                                                                         \
+	" SELECT s.session_id, s.report_id,"                                                       \
+	" json_extract(p.state, '$.session_type') AS session_type,"                                \
+	" (SELECT json_group_array(json(m.value))"                                                 \
+	"  FROM json_each(p.state, '$.members') m WHERE m.type = 'object') AS participants,"       \
+	" (SELECT json_group_array(coalesce(json_extract(m.value, '$.user_id'), m.key))"           \
+	"  FROM json_each(p.state, '$.members') m"                                                 \
+	"  WHERE CASE WHEN m.type = 'object'"                                                      \
+	"   THEN json_type(m.value, '$.online') = 'true' END) AS active_editors,"                  \
+	" json_extract(p.state, '$.started_at') AS started_at,"                                    \
+	" json_extract(p.state, '$.last_activity') AS last_activity,"                              \
 	" (SELECT json_group_array(json(e.record))"
-	"  FROM (SELECT record FROM events WHERE session = s.key ORDER BY seq) e"
-	"  WHERE CASE WHEN json_valid(e.record)"
-	"   THEN json_extract(e.record, '$.type') IN ('section_update', 'section_deleted')"
-	"   END) AS changes_log,"
-	" (SELECT json_group_array(json(c.value))"
-	"  FROM json_each(p.state, '$.comments') c WHERE c.type = 'object') AS comments,"
-	" (SELECT json_group_object(l.key, json_extract(l.value, '$.user_id'))"
-	"  FROM json_each(p.state, '$.locks') l WHERE l.type = 'object') AS locked_sections,"
-	" json_extract(p.state, '$.conflict_resolution_strategy') AS conflict_resolution_strategy,"
-	" json_extract(p.state, '$.max_participants') AS max_participants,"
-	" json_extract(p.state, '$.session_timeout_minutes') AS session_timeout_minutes,"
-	" s.is_active,"
+#define VIEW_AFTER_EVENTS                                                                          \
+	"  WHERE CASE WHEN json_valid(e.record)"                                                   \
+	"   THEN json_extract(e.record, '$.type') IN ('section_update', 'section_deleted')"        \
+	"   END) AS changes_log,"                                                                  \
+	" (SELECT json_group_array(json(c.value))"                                                 \
+	"  FROM json_each(p.state, '$.comments') c WHERE c.type = 'object') AS comments,"          \
+	" (SELECT json_group_object(l.key, json_extract(l.value, '$.user_id'))"                    \
+	"  FROM json_each(p.state, '$.locks') l WHERE l.type = 'object') AS locked_sections,"      \
+	" json_extract(p.state, '$.conflict_resolution_strategy') AS "                             \
+	"conflict_resolution_strategy,"                                                            \
+	" json_extract(p.state, '$.max_participants') AS max_participants,"                        \
+	" json_extract(p.state, '$.session_timeout_minutes') AS session_timeout_minutes,"          \
+	" s.is_active,"                                                                            \
 	" strftime('%Y-%m-%dT%H:%M:%fZ', s.created_ms / 1000.0, 'unixepoch') AS created_at,"
+
+static const char view_1[] =
+	"CREATE VIEW collaboration_sessions AS" VIEW_BEFORE_EVENTS
+	"  FROM (SELECT record FROM events WHERE session = s.key ORDER BY seq) e" VIEW_AFTER_EVENTS
 	" strftime('%Y-%m-%dT%H:%M:%fZ', s.updated_ms / 1000.0, 'unixepoch') AS updated_at"
 	" FROM sessions s LEFT JOIN snapshots p ON p.session = s.key"
 	"  AND p.seq = (SELECT max(seq) FROM snapshots WHERE session = s.key)"
@@ -120,37 +126,14 @@ static const char tables_2[] =
 /* The view, with what the index does not have yet. */
 static const char view_2[] =
 	"DROP VIEW IF EXISTS collaboration_sessions;"
-	"CREATE VIEW collaboration_sessions AS"
-	" SELECT s.session_id, s.report_id,"
-	" json_extract(p.state, '$.session_type') AS session_type,"
-	" (SELECT json_group_array(json(m.value))"
-	"  FROM json_each(p.state, '$.members') m WHERE m.type = 'object') AS participants,"
-	" (SELECT json_group_array(coalesce(json_extract(m.value, '$.user_id'), m.key))"
-	"  FROM json_each(p.state, '$.members') m"
-	"  WHERE CASE WHEN m.type = 'object'"
-	"   THEN json_type(m.value, '$.online') = 'true' END) AS active_editors,"
-	" json_extract(p.state, '$.started_at') AS started_at,"
-	" json_extract(p.state, '$.last_activity') AS last_activity,"
-	" (SELECT json_group_array(json(e.record))"
+	"CREATE VIEW collaboration_sessions AS" VIEW_BEFORE_EVENTS
 	"  FROM (SELECT i.seq, e.record FROM event_index i CROSS JOIN events e ON e.event = i.event"
 	"    WHERE i.session = s.key"
 	"   UNION ALL SELECT e.seq, e.record FROM events e"
 	"    WHERE t.session IS NOT NULL AND e.event > (SELECT after FROM event_tail)"
 	"     AND e.session = s.key AND e.seq >"
 	"      (SELECT coalesce(max(seq), 0) FROM event_index WHERE session = s.key)"
-	"   ORDER BY 1) e"
-	"  WHERE CASE WHEN json_valid(e.record)"
-	"   THEN json_extract(e.record, '$.type') IN ('section_update', 'section_deleted')"
-	"   END) AS changes_log,"
-	" (SELECT json_group_array(json(c.value))"
-	"  FROM json_each(p.state, '$.comments') c WHERE c.type = 'object') AS comments,"
-	" (SELECT json_group_object(l.key, json_extract(l.value, '$.user_id'))"
-	"  FROM json_each(p.state, '$.locks') l WHERE l.type = 'object') AS locked_sections,"
-	" json_extract(p.state, '$.conflict_resolution_strategy') AS conflict_resolution_strategy,"
-	" json_extract(p.state, '$.max_participants') AS max_participants,"
-	" json_extract(p.state, '$.session_timeout_minutes') AS session_timeout_minutes,"
-	" s.is_active,"
-	" strftime('%Y-%m-%dT%H:%M:%fZ', s.created_ms / 1000.0, 'unixepoch') AS created_at,"
+	"   ORDER BY 1) e" VIEW_AFTER_EVENTS
 	" strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(t.time_ms, s.updated_ms) / 1000.0,"
 	"  'unixepoch') AS updated_at"
 	" FROM sessions s LEFT JOIN snapshots p ON p.session = s.key"
