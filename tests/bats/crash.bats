@@ -21,22 +21,6 @@ teardown() {
 	clean_up
 }
 
-# Between 0 and N - 1.
-draw() {
-	DRAWN=$(((RANDOM * 32768 + RANDOM) % $1))
-}
-
-# judge: all are at rest; the log and the state are what they must be.
-judge() {
-	local verdict
-	hammer settle || return 1
-	hammer verify || return 1
-	verdict=$HAMMER
-	state
-	[[ $verdict == *"\"seq\":$SEQ,"* && $verdict == *"\"state_hash\":\"$STATE\""* ]] ||
-		fail_with "the daemon shows seq $SEQ, state $STATE; the log: $verdict"
-}
-
 # head_of VERDICT: SEQ:HASH
 head_of() {
 	json '"\(.seq):\(.hash)"' "$1"
@@ -64,11 +48,11 @@ killed() {
 		draw 3000
 		killed "$acks" "$DRAWN"
 		if ((i % 4 == 3)); then
-			judge
+			hammer_judge
 			hammer go
 		fi
 	done
-	judge
+	hammer_judge
 	field reconnects "$HAMMER"
 	[ "$VALUE" -ge $((KILLS * 3)) ]
 	# A state folded anew, from a snapshot or from nothing, is the same.
@@ -76,7 +60,7 @@ killed() {
 	[ "$(sqlite3 "$DIR/data/collab.db" 'PRAGMA integrity_check')" = ok ]
 	sqlite3 "$DIR/data/collab.db" 'DELETE FROM snapshots'
 	daemon_start
-	judge
+	hammer_judge
 	"$BUILD/pmr-log" -r "$REPORT" --socket "$SOCKET" verify --expect "$(head_of "$HAMMER")"
 }
 
@@ -94,7 +78,7 @@ killed() {
 		draw 20000
 		killed 0 "$DRAWN"
 	done
-	judge
+	hammer_judge
 	[ "$(sqlite3 "$DIR/data/collab.db" 'PRAGMA integrity_check')" = ok ]
 }
 
@@ -111,5 +95,5 @@ killed() {
 		draw 2000
 		killed "$acks" "$DRAWN"
 	done
-	judge
+	hammer_judge
 }

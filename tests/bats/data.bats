@@ -23,10 +23,6 @@ teardown() {
 	clean_up
 }
 
-draw() {
-	DRAWN=$(((RANDOM * 32768 + RANDOM) % $1))
-}
-
 # a_killed_log: data with a database and a log of many commits, as kill -9 leaves it, in $DIR/kept;
 # the log's lines, as they were, in $DIR/lines.
 a_killed_log() {

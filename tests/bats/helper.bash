@@ -359,6 +359,11 @@ shows() {
 	done
 }
 
+# draw N: from 0 to N - 1, by $RANDOM, to DRAWN.
+draw() {
+	DRAWN=$(((RANDOM * 32768 + RANDOM) % $1))
+}
+
 # ---- hammer -------------------------------------------------------------------------------------
 
 # hammer_start [ARGUMENT]...: helpers/hammer.c on $REPORT, over the Unix socket unless -t is given.
@@ -380,6 +385,17 @@ hammer() {
 	IFS= read -r -t "$((PATIENCE * 3))" -u "$HAMMER_OUT" HAMMER ||
 		fail_with "hammer does not answer to $*" "$(tail -n 5 "$DIR/log")" || return 1
 	[[ $HAMMER == *'"ok":true'* ]] || fail_with "hammer $*: $HAMMER" "$(tail -n 5 "$DIR/log")"
+}
+
+# hammer_judge: all are at rest; the log and the state are what they must be.
+hammer_judge() {
+	local verdict
+	hammer settle || return 1
+	hammer verify || return 1
+	verdict=$HAMMER
+	state
+	[[ $verdict == *"\"seq\":$SEQ,"* && $verdict == *"\"state_hash\":\"$STATE\""* ]] ||
+		fail_with "the daemon shows seq $SEQ, state $STATE; the log: $verdict"
 }
 
 # hammer_end: for teardown.

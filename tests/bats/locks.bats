@@ -6,7 +6,7 @@ load helper
 setup() {
 	daemon_start
 	start
-	export PMR_SOCKET=$SOCKET PMR_REPORT=$REPORT PATH=$BUILD:$PATH
+	export PMR_SOCKET=$SOCKET PMR_REPORT=$REPORT PATH=$BUILD:$PATH TMPDIR=$DIR
 	unset PMR_FENCE PMR_SESSION
 	JOBS_LEFT=()
 }

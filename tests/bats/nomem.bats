@@ -20,10 +20,6 @@ teardown() {
 	clean_up
 }
 
-draw() {
-	DRAWN=$(((RANDOM * 32768 + RANDOM) % $1))
-}
-
 # ended_well: the daemon has ended by itself.  Ending for want of memory is said in a sentence.
 ended_well() {
 	local status=0
