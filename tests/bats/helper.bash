@@ -26,7 +26,7 @@ scratch() {
 	DIR=${BATS_TEST_TMPDIR:-$BATS_FILE_TMPDIR}
 }
 
-# daemon_start [-e "COMMAND WORDS"] [FLAG]...: start collabd (under COMMAND, e.g. faketime) on
+# daemon_start [-e "COMMAND WORDS"] [FLAG]...: start collabd (under COMMAND, e.g. env) on
 # $DIR/data and wait until it serves.  UNDER in the environment
 # is a command as well (valgrind).  Sets PID, SOCKET, URL and ADDRESS (host:port).
 daemon_start() {
@@ -57,17 +57,25 @@ daemon_start() {
 
 # daemon_start_with_clock [FLAG]...: the same, with a wall clock that `clock` can put forward.
 daemon_start_with_clock() {
-	local lib
 	scratch
-	lib=$(faketime -m -f +0 printenv LD_PRELOAD)
-	[ -f "$DIR/clock" ] || clock +0
-	daemon_start -e "env LD_PRELOAD=$lib FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1 FAKETIME_DONT_FAKE_MONOTONIC=1" "$@"
+	[ -f "$DIR/clock" ] || clock +0s
+	faked
+	daemon_start -e "$FAKED" "$@"
 }
 
-# clock OFFSET: from now on it is so much later ("+90m") than it is.
+# faked: FAKED is what makes a command believe of the time what `clock` says (preload/clock.c).
+faked() {
+	FAKED="env LD_PRELOAD=$BUILD/tests/clock.so CLOCK_FILE=$DIR/clock"
+}
+
+# clock OFFSET [STEADY [STEP]]: from now on it is so much later ("+1d4h30m2s") than it is, and the
+# monotonic clock so many seconds ahead; each reading of them puts them STEP nanoseconds forward.
 clock() {
-	echo "$1" >"$DIR/clock.new"
-	mv "$DIR/clock.new" "$DIR/clock"
+	local wall=${1//d/*86400+}
+	wall=${wall//h/*3600+}
+	wall=${wall//m/*60+}
+	perl -e 'sysopen F, shift, 66 and print F pack("q3", @ARGV) and close F or die' \
+		"$DIR/clock" "$((${wall//s/+} 0))" "${2:-0}" "${3:-0}"
 }
 
 # daemon_wait: the daemon ends by itself or by a signal; its status is returned (128 + n).

@@ -85,7 +85,7 @@ session() {
 	use two
 	daemon_stop
 	mkdir -p "$DIR/three"
-	echo +30h >"$DIR/three/clock"
+	DIR=$DIR/three clock +30h
 	BATS_TEST_TMPDIR=$DIR/three daemon_start_with_clock
 	TWO="$DIR $SOCKET $PID $SHELL_PID"
 	use two

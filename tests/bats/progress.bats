@@ -15,9 +15,7 @@ setup() {
 	# More than a pipe, a socket and a request hold at once.
 	jq -cn 'range(12) | {type:"section_update",data:{section_id:"s\(.)",changes:{content:("x" * 300000)}}}' |
 		pmr-send --as olga -r "$REPORT" >/dev/null
-	local lib
-	lib=$(faketime -m -f +0 printenv LD_PRELOAD)
-	LATER="env LD_PRELOAD='$lib' FAKETIME_TIMESTAMP_FILE=$DIR/clock FAKETIME_NO_CACHE=1"
+	faked
 	for where in terminal file quiet; do
 		mkdir "$DIR/$where"
 	done
@@ -56,17 +54,17 @@ told() {
 	local where q
 	for where in terminal file quiet; do
 		q=$([ $where != quiet ] || echo -q)
-		clock +0
+		clock +0s
 		rm -f "$DIR/pipe"
 		mkfifo "$DIR/pipe"
 		{
 			exec 7<"$DIR/pipe"
 			head -c 100000 <&7
-			clock +5
+			clock +5s 5
 			cat <&7
 		} >"$DIR/$where/out" 3>&- 4>&- &
 		MEANWHILE=$!
-		runs $where "$LATER pmr-session export -r $REPORT $q >$DIR/pipe"
+		runs $where "$FAKED pmr-session export -r $REPORT $q >$DIR/pipe"
 		wait $MEANWHILE
 		told $where events
 		cmp <(pmr-session export -r "$REPORT") "$DIR/$where/out"
@@ -79,13 +77,13 @@ told() {
 	for command in "pmr-log verify -" "pmr-session import"; do
 		for where in file quiet terminal; do
 			q=$([ $where != quiet ] || echo -q)
-			clock +0
+			clock +0s
 			rm -f "$DIR/pipe"
 			mkfifo "$DIR/pipe"
 			{
 				exec 7>"$DIR/pipe"
 				head -c 2000000 "$DIR/log.ndjson" >&7
-				clock +5
+				clock +5s 5
 				tail -c +2000001 "$DIR/log.ndjson" >&7
 			} 3>&- 4>&- &
 			MEANWHILE=$!
@@ -95,7 +93,7 @@ told() {
 				rm -r "$DIR/data"
 				daemon_start
 			fi
-			runs $where "$LATER $command $q <$DIR/pipe >$DIR/$where/out"
+			runs $where "$FAKED $command $q <$DIR/pipe >$DIR/$where/out"
 			wait $MEANWHILE
 			case $where:$command in
 			terminal:pmr-session*) [[ $OUT =~ [0-9]+" bytes"$'\e[K' ]] || fail_with "$OUT" ;;
@@ -110,18 +108,18 @@ told() {
 	local where q
 	for where in terminal file quiet; do
 		q=$([ $where != quiet ] || echo -q)
-		clock +0
+		clock +0s
 		touch "$DIR/stuck"
 		{
 			until [ -e "$DIR/data/backup.tmp" ]; do :; done
-			clock +5
+			clock +5s 5
 			# The terminal shows it, and how many there are, before the daemon goes on.
 			[ $where != terminal ] || until grep -q ' of .* copied' "$DIR/shown"; do :; done
 			rm "$DIR/stuck"
 		} 3>&- 4>&- &
 		MEANWHILE=$!
 		: >"$DIR/shown"
-		runs $where "$LATER pmr-admin backup $q $DIR/$where/b >$DIR/$where/out"
+		runs $where "$FAKED pmr-admin backup $q $DIR/$where/b >$DIR/$where/out"
 		wait $MEANWHILE
 		told $where 'pages copied'
 		[ -s "$DIR/$where/b" ]
@@ -129,8 +127,8 @@ told() {
 }
 
 @test "collabd --fsck and --restore" {
-	local where fast
-	fast="faketime -f '+0 x100000' collabd --config /dev/null --data-dir"
+	local where fast="$FAKED collabd --config /dev/null --data-dir"
+	clock +0s 0 2000000000
 	seq 1100 | jq -c '{type:"section_update",data:{section_id:"w",changes:{content:"\(.)"}}}' |
 		pmr-send --as olga -r "$REPORT" >/dev/null
 	pmr-admin backup "$DIR/b" >/dev/null

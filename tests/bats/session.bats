@@ -73,7 +73,8 @@ stream_until() {
 	join eddy eddy
 	daemon_kill
 	ws_end eddy
-	daemon_start -e "faketime -m -f +2h"
+	clock +2h
+	daemon_start_with_clock
 	api GET session olga
 	want 200 '"has_active_session":false'
 	api GET "/api/sessions/$SESSION/events" olga
