@@ -213,12 +213,12 @@ lint: all
 # target: asan         the C and process tests with AddressSanitizer and UBSan
 asan:
 	$(MAKE) BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' all test-programs
-	BUILD=$(abspath build-asan) SANITIZED=1 sh tests/run.sh unit sim fuzz bats
+	BUILD=$(abspath build-asan) SANITIZED=address,undefined sh tests/run.sh unit sim fuzz bats
 
-# target: tsan         the tests that run threads, with ThreadSanitizer
+# target: tsan         the C and process tests with ThreadSanitizer
 tsan:
 	$(MAKE) BUILD=build-tsan CC=clang SANITIZE=thread CFLAGS='-O1 -g' all test-programs
-	BUILD=$(abspath build-tsan) SANITIZED=1 sh tests/run.sh tsan
+	BUILD=$(abspath build-tsan) CC=clang SANITIZED=thread sh tests/run.sh unit sim fuzz bats
 
 # target: valgrind     the C tests, with fewer cases, and daemons under valgrind: no error, nothing lost
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite

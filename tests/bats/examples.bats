@@ -50,7 +50,7 @@ teardown() {
 	make -C "$REPO" -o all BUILD="$BUILD" DESTDIR="$DIR/lib" PREFIX=/usr install >/dev/null 2>&1
 	file_of libcollab.3 >bot.c
 	export PKG_CONFIG_PATH=$DIR/lib/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$DIR/lib
-	page libcollab.3 's/^cc /${CC:-cc} ${SANITIZED:+-fsanitize=address,undefined} /'
+	page libcollab.3 's/^cc /${CC:-cc} ${SANITIZED:+-fsanitize=$SANITIZED} /'
 	(until grep -qs listening bot.err; do :; done
 	pmr-comment add -r pmr-2024-01 --as eddy budget 'Where is it, @bot?'
 	until pmr-comment list -r pmr-2024-01 | grep -q '"content":"Here."'; do :; done

@@ -36,7 +36,7 @@ make_quietly() {
 	export PKG_CONFIG_PATH=$ROOT/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$ROOT
 	# shellcheck disable=SC2046 # words
 	${CC:-cc} -std=c11 -o bot bot.c $(pkg-config --cflags --libs collab) \
-		-Wl,-rpath,"$ROOT/usr/lib" ${SANITIZED:+-fsanitize=address,undefined}
+		-Wl,-rpath,"$ROOT/usr/lib" ${SANITIZED:+-fsanitize=$SANITIZED}
 	run -0 ./bot pmr-1 hello
 	[[ $output == 'acked '* ]]
 	[ "$(pkg-config --modversion collab)" = "$(pmr --version | cut -d' ' -f2)" ]

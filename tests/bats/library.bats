@@ -16,7 +16,7 @@ compile() {
 	mkdir -p "$DIR/include"
 	cp "$REPO/libcollab/collab.h" "$DIR/include/"
 	${CC:-cc} -std=c11 -Wall -Wextra -Werror -I"$DIR/include" -o "$DIR/$1" "$2" -L"$BUILD" -lcollab \
-		-Wl,-rpath,"$BUILD" ${SANITIZED:+-fsanitize=address,undefined} "${@:3}"
+		-Wl,-rpath,"$BUILD" ${SANITIZED:+-fsanitize=$SANITIZED} "${@:3}"
 }
 
 @test "a bot joins, comments, is acknowledged and leaves" {
