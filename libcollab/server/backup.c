@@ -39,8 +39,8 @@ struct backup {
 	pthread_t thread;
 	pthread_mutex_t lock; /* of all that follows */
 	pthread_cond_t changed;
-	bool stop, wanted;     /* wanted: a copy is to be made … */
-	bool making;           /* … or is */
+	bool stop;
+	bool wanted; /* a copy is to be made of this id, and one that is being made is not */
 	char id[UUID_LEN + 1]; /* "": there is none */
 	struct backup_status status;
 	struct piece *asked, *read;
@@ -71,79 +71,81 @@ static void unlock(struct backup *b)
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
-static void set_phase(struct backup *b, enum backup_phase phase)
+/* A copy that is being made: what it is may end, and another begin, while the thread is in it. */
+struct making {
+	struct backup *b;
+	struct backup_status status;
+	int64_t now_ms;
+	struct err damage; /* the first that cannot be mended */
+};
+
+/* Say how it is.  false: nobody wants it any more. */
+static bool publish(struct making *m)
 {
+	struct backup *b = m->b;
+	bool mine;
+
 	lock(b);
-	b->status.phase = phase;
-	b->status.done = b->status.total = 0;
+	mine = !b->stop && !b->wanted && b->id[0];
+	if (mine)
+		b->status = m->status;
 	unlock(b);
+	return mine;
+}
+
+static bool set_phase(struct making *m, enum backup_phase phase)
+{
+	m->status.phase = phase;
+	m->status.done = m->status.total = 0;
+	return publish(m);
 }
 
 /* How far it is; false: give up. */
 static bool progress(void *arg, int64_t done, int64_t total)
 {
-	struct backup *b = arg;
-	bool go_on;
+	struct making *m = arg;
 
-	lock(b);
-	b->status.done = done;
-	b->status.total = total;
-	go_on = !b->stop && b->id[0];
-	unlock(b);
-	return go_on;
-}
-
-struct finding {
-	struct backup *b;
-	struct err err; /* the first that cannot be mended */
-};
-
-static bool check_progress(void *arg, int64_t done, int64_t total)
-{
-	return progress(((struct finding *)arg)->b, done, total);
+	m->status.done = done;
+	m->status.total = total;
+	return publish(m);
 }
 
 /* What can be rebuilt from the log keeps no backup from being one. */
 static void found(void *arg, const struct fsck_problem *p)
 {
-	struct finding *f = arg;
+	struct making *m = arg;
 
-	if (p->mendable || f->err.code)
+	if (p->mendable || m->damage.code)
 		return;
-	err_set(&f->err, ERR_CORRUPT, "the store is damaged%s%s: %s",
+	err_set(&m->damage, ERR_CORRUPT, "the store is damaged%s%s: %s",
 	        p->session_id ? ", session " : "", p->session_id ? p->session_id : "", p->text);
 }
 
-static int check(struct backup *b, struct err *e)
+static int check(struct making *m, struct err *e)
 {
-	struct finding f = {.b = b};
-	struct fsck fsck = {
-		.now_ms = b->now_ms, .found = found, .progress = check_progress, .arg = &f};
-	int rc = audit_open_file(&fsck.audit, b->path, false, e);
+	struct fsck fsck = {.now_ms = m->now_ms, .found = found, .progress = progress, .arg = m};
+	int rc = audit_open_file(&fsck.audit, m->b->path, false, e);
 
 	if (!rc)
 		rc = fsck_run(&fsck, e);
 	audit_close(fsck.audit);
-	if (!rc && f.err.code) {
-		*e = f.err;
+	if (!rc && m->damage.code) {
+		*e = m->damage;
 		rc = e->code;
 	}
-	lock(b);
-	b->status.sessions = fsck.sessions;
-	b->status.events = fsck.events;
-	unlock(b);
+	m->status.sessions = fsck.sessions;
+	m->status.events = fsck.events;
 	return rc;
 }
 
 /* Its size and its hash; from here on the descriptor is all there is of it. */
-static int seal(struct backup *b, int *fd, struct err *e)
+static int seal(struct making *m, int *fd, struct err *e)
 {
 	unsigned char digest[SHA256_LEN];
-	char hex[SHA256_HEX_LEN + 1];
 	struct stat st;
 	void *map = MAP_FAILED;
 
-	*fd = open(b->path, O_RDONLY | O_CLOEXEC);
+	*fd = open(m->b->path, O_RDONLY | O_CLOEXEC);
 	if (*fd >= 0 && fstat(*fd, &st) == 0)
 		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, *fd, 0);
 	if (map == MAP_FAILED)
@@ -151,34 +153,33 @@ static int seal(struct backup *b, int *fd, struct err *e)
 		               strerror(errno));
 	sha256(map, (size_t)st.st_size, digest);
 	(void)munmap(map, (size_t)st.st_size); /* it was mapped */
-	sha256_hex(digest, hex);
-	lock(b);
-	b->status.bytes = st.st_size;
-	memcpy(b->status.sha256, hex, sizeof hex);
-	unlock(b);
+	sha256_hex(digest, m->status.sha256);
+	m->status.bytes = st.st_size;
 	return 0;
 }
 
-static void make(struct backup *b)
+static void make(struct backup *b, int64_t now_ms)
 {
-	struct err e = {0};
+	struct making m = {.b = b, .now_ms = now_ms};
+	struct err *e = &m.status.err;
 	int fd = -1, rc;
 
 	(void)unlink(b->path); /* of a daemon that died */
-	set_phase(b, BACKUP_COPYING);
-	rc = store_backup(b->store, b->path, progress, b, &e);
-	set_phase(b, BACKUP_CHECKING);
+	rc = set_phase(&m, BACKUP_COPYING) ? store_backup(b->store, b->path, progress, &m, e)
+	                                   : err_set(e, ERR_STORE_UNAVAILABLE, "given up");
+	if (!rc) {
+		(void)set_phase(&m, BACKUP_CHECKING); /* the check asks again */
+		rc = check(&m, e);
+	}
 	if (!rc)
-		rc = check(b, &e);
-	if (!rc)
-		rc = seal(b, &fd, &e);
+		rc = seal(&m, &fd, e);
 	(void)unlink(b->path);
+	if (!set_phase(&m, rc ? BACKUP_FAILED : BACKUP_READY))
+		rc = ERR_STORE_UNAVAILABLE; /* nobody hears it */
 	if (rc && fd >= 0)
 		(void)close(fd); /* only read */
 	lock(b);
 	b->fd = rc ? -1 : fd;
-	b->status.err = e;
-	b->status.phase = rc ? BACKUP_FAILED : BACKUP_READY;
 	unlock(b);
 }
 
@@ -221,7 +222,7 @@ static void wait_for_work(struct backup *b)
 		else
 			(void)pthread_cond_wait(&b->changed, &b->lock);
 	}
-	if (expired || !b->id[0])
+	if ((expired && !b->wanted) || !b->id[0])
 		forget(b);
 }
 
@@ -229,17 +230,16 @@ static void wait_for_work(struct backup *b)
 static void work(struct backup *b)
 {
 	struct piece *p = b->asked;
+	int64_t now_ms = b->now_ms;
 
 	if (b->wanted) {
 		b->wanted = false;
-		b->making = true;
 		if (b->fd >= 0)
 			(void)close(b->fd); /* of the one before, which was ended */
 		b->fd = -1;
 		unlock(b);
-		make(b);
+		make(b, now_ms);
 		lock(b);
-		b->making = false;
 		return;
 	}
 	if (!p)
@@ -336,7 +336,7 @@ int backup_start(struct backup *b, const char id[UUID_LEN + 1], int64_t now_ms, 
 	int rc = 0;
 
 	lock(b);
-	if (b->making || b->wanted || (b->id[0] && b->status.phase != BACKUP_FAILED))
+	if (b->id[0] && b->status.phase != BACKUP_FAILED)
 		rc = err_set(e, ERR_RATE_LIMITED, "another backup is under way");
 	if (!rc) {
 		memcpy(b->id, id, sizeof b->id);

@@ -46,7 +46,10 @@ int backup_new(struct backup **out, struct store *store, const char *dir, void (
                void *arg, struct err *e);
 void backup_free(struct backup *b); /* before the store; calls nobody back; NULL is fine */
 
-/* Begin one under this id.  ERR_RATE_LIMITED: another is under way or not fetched yet. */
+/*
+ * Begin one under this id, perhaps while the thread is still leaving one that was ended.
+ * ERR_RATE_LIMITED: another is under way or not fetched yet.
+ */
 int backup_start(struct backup *b, const char id[UUID_LEN + 1], int64_t now_ms, struct err *e);
 
 /* How it is with this one.  ERR_NOT_FOUND: there is none of this id. */

@@ -291,7 +291,7 @@ static void ask_due(struct hub *h, int64_t now)
 int64_t hub_tick(struct hub *h)
 {
 	struct map_entry *entry = NULL;
-	int64_t now = hub_mono(h), wait = 1000;
+	int64_t now = hub_mono(h), wait;
 	size_t at = 0;
 
 	hub_enter(h);
@@ -300,6 +300,7 @@ int64_t hub_tick(struct hub *h)
 	ask_due(h, now);
 	sweep(h, now);
 	recent_tick(h, now);
+	wait = rest_backup_tick(h, now);
 	while ((entry = map_next(&h->rooms, &at))) {
 		struct room *room = entry->value;
 		int64_t at_ms = room->tick_ms;

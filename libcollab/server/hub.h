@@ -97,6 +97,9 @@ struct exchange *hub_request(struct hub *h, const struct request *r, void *sock)
 /* The socket is gone before its exchange was answered: nothing will follow. */
 void hub_abort(struct exchange *x);
 
+/* The client says no more, but may still listen.  true: to this one that is hanging up. */
+bool hub_hung_up(const struct exchange *x);
+
 /* A whole message arrived on a WebSocket. */
 void hub_message(struct conn *c, const char *bytes, size_t len, bool binary);
 

@@ -96,6 +96,7 @@ struct hub {
 	int64_t sweep_key;     /* the directory was looked at up to here */
 	bool sweep_pending;
 	struct import *import;  /* under way; NULL: none */
+	int backup_waits;       /* exchanges with a backup_ms */
 	int64_t store_retry_ms; /* mono: writes are refused until then after a failure; 0: none */
 	int64_t store_asked_ms; /* mono: when the store was asked how it is */
 	bool unscrubbed;        /* the log says that erased text is still in the files */
@@ -577,6 +578,7 @@ struct exchange {
 	bool internal; /* no socket waits for the answer */
 	bool auth_waits, auth_waited;
 	bool drain_waits;
+	int64_t backup_ms; /* mono: about a backup, it is answered by then; 0: at once */
 	struct response response;
 	struct message message;       /* a mutation, or zeroed */
 	struct start_options options; /* a start, or zeroed */
@@ -643,6 +645,12 @@ void hub_import_drop(struct hub *h);
 void rest_list(struct exchange *x);
 void rest_websocket(struct exchange *x);
 void rest_backup(struct exchange *x);
+
+/* Answer who waits for a backup; milliseconds until it wants to be called again. */
+int64_t rest_backup_tick(struct hub *h, int64_t now);
+
+/* Who waits for a backup, x->backup_ms, is gone: nobody else would fetch it. */
+void rest_backup_gone(struct exchange *x);
 bool rest_admin(struct exchange *x); /* false: it is not below /api/admin/ */
 
 /* Whether the exchange's user may read the room: a participant, or by scope.  Sets *e. */

@@ -67,6 +67,8 @@ void exchange_free(struct exchange *x)
 void hub_abort(struct exchange *x)
 {
 	hub_enter(x->hub);
+	if (x->backup_ms)
+		rest_backup_gone(x);
 	if (x->pending == 0) {
 		exchange_free(x);
 		return;
@@ -76,6 +78,11 @@ void hub_abort(struct exchange *x)
 	exchange_leave_lane(x);
 	if (x->room)
 		unqueue(x->room, x);
+}
+
+bool hub_hung_up(const struct exchange *x)
+{
+	return x->backup_ms != 0;
 }
 
 /* Whether `origin` may come here: a configured one, or the server's own. */

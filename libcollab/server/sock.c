@@ -271,6 +271,9 @@ static void at_end(struct sock *s)
 		sock_close(s, false);
 		break;
 	case PHASE_EXCHANGE:
+		if (s->exchange && hub_hung_up(s->exchange))
+			sock_close(s, false);
+		break;
 	case PHASE_ANSWERED:
 	case PHASE_DEAD:
 		break;

@@ -117,6 +117,10 @@ restored() {
 		api GET "/api/admin/backup?id=$id"
 		want 200
 	done
+	api GET "/api/admin/backup?id=$id&wait=10000"
+	want 200 '"phase":"ready"' # what is over is not waited for
+	api GET "/api/admin/backup?id=$id&wait=long"
+	want 400
 	api GET "/api/admin/backup?id=$id&offset=0" '' '' -o "$DIR/piece"
 	[ "$(head -c 15 "$DIR/piece")" = "SQLite format 3" ]
 	api GET "/api/admin/backup?id=$SESSION"
@@ -127,6 +131,38 @@ restored() {
 	want 200
 	api GET "/api/admin/backup?id=$id&offset=0"
 	want 404
+	run -0 --separate-stderr pmr-admin backup "$DIR/b.db"
+}
+
+@test "who waits for a backup is told as soon as it is ready" {
+	api POST /api/admin/backup
+	want 202
+	field backup_id
+	local id=$VALUE begun=$SECONDS
+	api GET "/api/admin/backup?id=$id&wait=10000"
+	want 200 '"phase":"ready"'
+	[ $((SECONDS - begun)) -lt 8 ]
+	api DELETE "/api/admin/backup?id=$id"
+	want 200
+	# Waited for, and ended by another.
+	api POST /api/admin/backup
+	want 202
+	field backup_id
+	api DELETE "/api/admin/backup?id=$VALUE"
+	want 200
+	api GET "/api/admin/backup?id=$VALUE&wait=10000"
+	want 404
+}
+
+@test "a backup whose requester is gone before it is begun is not made" {
+	kill -STOP "$PID"
+	api POST /api/admin/backup "" "" -m 0.5
+	[ "$STATUS" = 000 ]
+	kill -CONT "$PID"
+	local end=$((SECONDS + PATIENCE))
+	until grep -q "backup: given up" "$DIR/log"; do
+		[ $SECONDS -lt $end ] || fail_with "it is not given up" "$(cat "$DIR/log")"
+	done
 	run -0 --separate-stderr pmr-admin backup "$DIR/b.db"
 }
 
