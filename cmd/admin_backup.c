@@ -15,7 +15,7 @@
 #include "tool_file.h"
 #include "tool_progress.h"
 
-enum { POLL_MS_MIN = 20, POLL_MS_MAX = 500, BUSY_TRIES = 120, GOOD_BYE_MS = 500 };
+enum { WAIT_MS = 500, BUSY_TRIES = 120, GOOD_BYE_MS = 500 };
 
 struct fetch {
 	struct tool *t;
@@ -29,13 +29,7 @@ static void pause_ms(int64_t ms)
 {
 	struct timespec ts = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-	(void)nanosleep(&ts, NULL); /* a signal ends it early, and the backup next */
-}
-
-/* A signal: the daemon is told that the copy is not wanted, and then it ends us. */
-static int interrupted(struct collab_err *e)
-{
-	return tool_caught() ? tool_err(e, "timed_out", "interrupted") : 0;
+	(void)nanosleep(&ts, NULL); /* a signal ends it early, and the next request us */
 }
 
 static void tell(struct fetch *f, const char *what, int64_t done, int64_t total)
@@ -48,9 +42,9 @@ static void tell(struct fetch *f, const char *what, int64_t done, int64_t total)
 static int ask(struct fetch *f, const char *method, const char *path, struct collab_response *r,
                struct collab_err *e)
 {
-	int rc = interrupted(e);
+	int rc = 0;
 
-	for (int i = 0; i < BUSY_TRIES && !tool_caught(); i++) {
+	for (int i = 0; i < BUSY_TRIES; i++) {
 		rc = tool_request(f->t, method, path, NULL, r, e);
 		if (!rc || e->http != 429 || strcmp(method, "POST") == 0)
 			break;
@@ -78,14 +72,15 @@ static int start(struct fetch *f, struct collab_err *e)
 	return rc;
 }
 
-/* Wait until the copy was made and checked. */
+/* Wait until the copy was made and checked.  The daemon gives it up if we die meanwhile. */
 static int wait_ready(struct fetch *f, struct collab_err *e)
 {
-	int64_t wait = POLL_MS_MIN;
+	int64_t timeout_ms = INT64_MAX;
 	char path[128];
-	int rc = 0;
+	int rc = tool_opt_ms(f->t, "timeout", &timeout_ms, e);
 
-	(void)snprintf(path, sizeof path, "/api/admin/backup?id=%s", f->id);
+	(void)snprintf(path, sizeof path, "/api/admin/backup?id=%s&wait=%d", f->id,
+	               timeout_ms / 2 < WAIT_MS ? (int)(timeout_ms / 2) : WAIT_MS);
 	while (!rc) {
 		struct collab_response r = {0};
 		const char *phase = NULL;
@@ -102,8 +97,6 @@ static int wait_ready(struct fetch *f, struct collab_err *e)
 		tell(f, phase && strcmp(phase, "checking") == 0 ? "events checked" : "pages copied",
 		     json_integer_value(json_object_get(f->status, "done")),
 		     json_integer_value(json_object_get(f->status, "total")));
-		pause_ms(wait);
-		wait = wait * 2 > POLL_MS_MAX ? POLL_MS_MAX : wait * 2;
 	}
 	return rc;
 }
@@ -159,6 +152,7 @@ static int open_file(struct fetch *f, const char *name, struct collab_err *e)
 	return tool_file_open(&f->file, name, e); /* mode 0600: it holds everybody's text */
 }
 
+/* If the daemon cannot be told, it forgets the copy by itself. */
 static void forget(struct fetch *f)
 {
 	struct collab_response r = {0};
@@ -167,11 +161,18 @@ static void forget(struct fetch *f)
 
 	if (!f->id[0])
 		return;
-	/* If it cannot be told, the daemon forgets the copy by itself.  (tool_request would first
-	 * die of a signal.) */
 	(void)snprintf(path, sizeof path, "/api/admin/backup?id=%s", f->id);
 	(void)collab_request(f->t->config, "DELETE", path, NULL, NULL, GOOD_BYE_MS, &r, &ignored);
 	collab_response_release(&r);
+}
+
+/* A signal ends us, but a copy that nobody fetches would keep others waiting. */
+static void take_leave(void *arg)
+{
+	struct fetch *f = arg;
+
+	tool_progress_end(&f->progress);
+	forget(f);
 }
 
 int admin_backup(struct tool *t)
@@ -184,6 +185,7 @@ int admin_backup(struct tool *t)
 	tool_progress_begin(&f.progress, t->quiet, "pages copied");
 	if (!rc)
 		rc = open_file(&f, t->operands[0], &e);
+	tool_farewell(take_leave, &f);
 	if (!rc)
 		rc = start(&f, &e);
 	if (!rc)
@@ -193,6 +195,7 @@ int admin_backup(struct tool *t)
 	if (!rc)
 		rc = check_hash(&f, &e);
 	forget(&f); /* the disk of the daemon is not waited for with ours */
+	tool_farewell(NULL, NULL);
 	if (!rc)
 		rc = tool_file_keep(&f.file, &e);
 	tool_file_release(&f.file);

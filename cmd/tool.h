@@ -187,16 +187,23 @@ void tool_flush(struct tool *t);
 
 /*
  * SIGHUP, SIGINT and SIGTERM interrupt system calls and are remembered; a second one, or a second
- * after the first one has passed, ends the process at once.  Writing to a pipe without a reader is
- * an error instead of a signal.
+ * after the first one has passed, ends the process at once (but see tool_farewell).  Writing to a
+ * pipe without a reader is an error instead of a signal.
  */
 void tool_signals(void);
 
 /* Whether there was one: for who has to put a terminal in order first. */
 bool tool_caught(void);
 
-/* If there was one: flush and die of it. */
+/* If there was one: take leave, flush and die of it. */
 void tool_signalled(struct tool *t);
+
+/*
+ * What is to be done before a signal ends the process; until that is done, a second signal ends it
+ * no sooner than the first one would, a second later.  It must not come to tool_signalled itself.
+ * NULL: nothing (any more).
+ */
+void tool_farewell(void (*fn)(void *arg), void *arg);
 
 /* What to write to standard error when a signal ends the process; lent until the next call.  NULL:
  * nothing. */

@@ -14,6 +14,8 @@ static volatile sig_atomic_t caught;
 static const char *volatile last_words;
 static volatile size_t last_words_len;
 static const char *volatile half_made;
+static void (*volatile farewell)(void *arg);
+static void *farewell_arg;
 
 static void die(void)
 {
@@ -26,16 +28,16 @@ static void die(void)
 	(void)raise(caught);
 }
 
-/* The first one is remembered; a second one does not wait. */
+/* The first one is remembered; a second one waits for nothing but a farewell. */
 static void on_signal(int signo)
 {
 	bool second = caught != 0;
 
 	caught = signo;
-	if (second)
-		die();
-	else
+	if (!second)
 		(void)alarm(1);
+	else if (!farewell)
+		die();
 }
 
 /* A second is over and the process still waits for something: what was put is flushed before. */
@@ -66,6 +68,13 @@ void tool_last_words(const char *text)
 	last_words = NULL;
 	last_words_len = text ? strlen(text) : 0;
 	last_words = text;
+}
+
+void tool_farewell(void (*fn)(void *arg), void *arg)
+{
+	farewell = NULL;
+	farewell_arg = arg;
+	farewell = fn;
 }
 
 int tool_temp(char *template)
@@ -99,6 +108,8 @@ void tool_signalled(struct tool *t)
 {
 	if (!caught)
 		return;
+	if (farewell)
+		farewell(farewell_arg);
 	tool_flush(t);
 	die();
 }
