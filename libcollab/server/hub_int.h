@@ -587,6 +587,7 @@ struct exchange {
 	const struct session *view; /* what a read shows: the room's head or past */
 	int64_t cursor, end;        /* of paged reads */
 	int count;
+	int again; /* times that its answer was lost with the state that it was made from */
 	int64_t started_ms;
 	bool active;                        /* only the report's active session will do */
 	void (*absent)(struct exchange *x); /* there is no such session; NULL: ERR_NO_SESSION */
@@ -599,6 +600,12 @@ void rest_begin(struct exchange *x);
 
 /* Continue when x->room is live (at once, or later). */
 void exchange_with_room(struct exchange *x, struct room *room, void (*then)(struct exchange *x));
+
+/*
+ * Begin a read anew whose answer was lost.  False: it is none, or it was lost too often; then it is
+ * as it was.
+ */
+bool exchange_again(struct exchange *x);
 
 /* Answers.  Each ends the exchange. */
 void exchange_answer(struct exchange *x);

@@ -6,6 +6,8 @@
 #include "server/hub_int.h"
 #include "server/room.h"
 
+enum { AGAIN_MAX = 3 };
+
 /* ---- an exchange's end ------------------------------------------------------------------------
  */
 
@@ -36,6 +38,22 @@ static void unqueue(struct room *room, struct exchange *x)
 		room->held_end = &(*room->held_end)->queue_next;
 }
 
+/* Whatever was done for an answer. */
+static void forget_answer(struct exchange *x)
+{
+	fold_cancel(x->fold);
+	x->fold = NULL;
+	response_release(&x->response);
+	session_release(&x->past);
+	x->view = NULL;
+	if (x->more_free)
+		x->more_free(x->more);
+	else
+		free(x->more);
+	x->more = NULL;
+	x->more_free = NULL;
+}
+
 void exchange_free(struct exchange *x)
 {
 	struct hub *h = x->hub;
@@ -50,17 +68,11 @@ void exchange_free(struct exchange *x)
 		unqueue(x->room, x);
 	exchange_leave_lane(x);
 	exchange_drop_room(x);
-	fold_cancel(x->fold);
+	forget_answer(x);
 	json_decref(x->query);
 	identity_release(&x->who);
-	response_release(&x->response);
 	message_release(&x->message);
 	start_options_release(&x->options);
-	session_release(&x->past);
-	if (x->more_free)
-		x->more_free(x->more);
-	else
-		free(x->more);
 	free(x);
 }
 
@@ -463,6 +475,22 @@ static void dispatch(struct exchange *x)
 		else
 			rest_write(x);
 	}
+}
+
+bool exchange_again(struct exchange *x)
+{
+	if (x->internal || x->again >= AGAIN_MAX || route_row(x->route.route)->method != METHOD_GET)
+		return false;
+	x->again++;
+	exchange_drop_room(x);
+	forget_answer(x);
+	response_init(&x->response, 200);
+	x->cursor = x->end = 0;
+	x->count = 0;
+	x->active = false;
+	x->absent = NULL;
+	dispatch(x);
+	return true;
 }
 
 /* Its share of requests a minute; WebSockets are counted by their messages. */

@@ -284,7 +284,10 @@ static void trim_tail(struct room *room)
 	}
 }
 
-/* Answers that were computed from what is lost.  The others keep their place. */
+/*
+ * Answers that were computed from what is lost: reads are made anew from what is there, writes were
+ * in vain.  The others keep their place.
+ */
 static void lose_held(struct room *room, int64_t seq)
 {
 	struct exchange **p = &room->held;
@@ -300,7 +303,8 @@ static void lose_held(struct room *room, int64_t seq)
 		}
 		*p = x->queue_next;
 		x->queue_next = NULL;
-		exchange_error(x, &e, NULL);
+		if (!exchange_again(x))
+			exchange_error(x, &e, NULL);
 	}
 	room->held_end = p;
 }

@@ -118,6 +118,30 @@ static void lost(void)
 	sim_release(&s);
 }
 
+/* Reads that were answered from what a failed append took back are answered from what is there. */
+static void reads(void)
+{
+	static const char *const targets[] = {REST "sections/s", REST "sections", REST "state"};
+	struct sim_sock *write = NULL, *read[3];
+	struct sim s;
+
+	begin(&s);
+	sim_close(sim_request(&s, "u0", "PUT", REST "sections/s",
+	                      "{\"changes\":{\"content\":\"kept\"}}"),
+	          true);
+	store_mem_faults(s.store)->fail_append = 1;
+	write = sim_ask(&s, "u0", "PUT", REST "sections/s", "{\"changes\":{\"content\":\"lost\"}}");
+	for (int i = 0; i < 3; i++)
+		read[i] = sim_ask(&s, "u0", "GET", targets[i], NULL);
+	sim_run(&s, 100);
+	is_int(write->status, 503, "a write that did not get to the disk is refused");
+	for (int i = 0; i < 3; i++)
+		ok(read[i]->status == 200 && strstr(read[i]->answer, "kept") &&
+		           !strstr(read[i]->answer, "lost"),
+		   "%s is answered, without it: %d", targets[i], read[i]->status);
+	sim_release(&s);
+}
+
 /* Large answers: one a turn, and somebody's second after everybody's first. */
 static void turns(void)
 {
@@ -157,6 +181,7 @@ static void turns(void)
 int main(void)
 {
 	turns();
+	reads();
 	rates();
 	drains();
 	lost();
