@@ -82,7 +82,7 @@ requests() {
 		viewer|GET|conflicts|
 		viewer|GET|conflicts/$conflict|
 		viewer|GET|events|
-		viewer|PUT|presence|{"ttl":5}
+		viewer|PUT|presence|{"ttl":300}
 		commenter|POST|comments|{"section_id":"a","content":"Hm"}
 		commenter|PATCH|comments/$own|{"content":"Mine, better"}
 		commenter:author|PATCH|comments/$others|{"content":"Not mine"}
