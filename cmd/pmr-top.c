@@ -170,12 +170,6 @@ static void draw(struct screen *s)
 	(void)refresh();
 }
 
-static void move_sort(struct top *t, int by)
-{
-	t->sort = (enum top_column)(((int)t->sort + by + TOP_COLUMNS) % TOP_COLUMNS);
-	top_sort(t);
-}
-
 static size_t back(size_t first, size_t by)
 {
 	return first > by ? first - by : 0;
@@ -192,11 +186,11 @@ static bool key(struct screen *s, int c)
 		return false;
 	case '<':
 	case KEY_LEFT:
-		move_sort(&s->top, -1);
+		top_move_sort(&s->top, -1);
 		break;
 	case '>':
 	case KEY_RIGHT:
-		move_sort(&s->top, 1);
+		top_move_sort(&s->top, 1);
 		break;
 	case 'r':
 		s->top.reverse = !s->top.reverse;
@@ -280,7 +274,7 @@ static int live(struct screen *s)
 
 static int run(struct tool *t)
 {
-	struct screen s = {.t = t, .delay_ms = DELAY_MS, .left = INT64_MAX, .top.sort = TOP_RATE};
+	struct screen s = {.t = t, .delay_ms = DELAY_MS, .left = INT64_MAX};
 	struct collab_err e = {0};
 	int status, column = TOP_RATE, rc = tool_opt_ms(t, "delay", &s.delay_ms, &e);
 
@@ -295,6 +289,7 @@ static int run(struct tool *t)
 	if (!rc)
 		rc = tool_target(t, TOOL_NEEDS_SERVER, &e);
 	s.top.sort = (enum top_column)(column < 0 ? 0 : column);
+	s.top.sort_slow = TOP_LAG;
 	if (rc)
 		status = tool_fail(t, &e);
 	else

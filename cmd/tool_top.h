@@ -10,29 +10,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* X(NAME, heading, width; negative: to the left, greatest first) */
-#define TOP_SESSION_COLUMNS(X)                                                                     \
-	X(REPORT, "REPORT", -23, false)                                                            \
-	X(SEQ, "SEQ", 8, true)                                                                     \
-	X(RATE, "EV/S", 7, true)                                                                   \
-	X(ONLINE, "ONLN", 5, true)                                                                 \
-	X(CONNS, "CONN", 5, true)                                                                  \
-	X(LAG, "LAG", 6, true)                                                                     \
-	X(SLOW, "SLOW", 5, true)                                                                   \
-	X(QUEUE, "QUEUE", 7, true)                                                                 \
-	X(IDLE, "IDLE", 6, false)
+/*
+ * X(NAME, heading, width among sessions, among slow connections, greatest first).  A negative width
+ * is to the left; 0: not in this view.  With the blanks between them they are 80 columns.
+ */
+#define TOP_COLUMNS_OF(X)                                                                          \
+	X(CONNECTION, "CONNECTION", 0, -23, false)                                                 \
+	X(REPORT, "REPORT", -23, -23, false)                                                       \
+	X(SESSION, "SESSION", 0, -8, false)                                                        \
+	X(SEQ, "SEQ", 8, 8, true)                                                                  \
+	X(RATE, "EV/S", 7, 0, true)                                                                \
+	X(ONLINE, "ONLN", 5, 0, true)                                                              \
+	X(CONNS, "CONN", 5, 0, true)                                                               \
+	X(LAG, "LAG", 6, 6, true)                                                                  \
+	X(SLOW, "SLOW", 5, 0, true)                                                                \
+	X(QUEUE, "QUEUE", 7, 7, true)                                                              \
+	X(IDLE, "IDLE", 6, 0, false)
 
 enum top_column {
-#define X(name, heading, width, descending) TOP_##name,
-	TOP_SESSION_COLUMNS(X)
+#define X(name, heading, width, slow_width, descending) TOP_##name,
+	TOP_COLUMNS_OF(X)
 #undef X
 		TOP_COLUMNS
 };
 
-/* A session, or in the other view a connection that is behind (report: its user; name: where from).
- */
+/* A session, or in the other view a connection that is behind: its id and user. */
 struct top_row {
-	char name[136], session_id[40];
+	char connection[96], report[136], session_id[40];
 	int64_t seq, online, connections, lag, slow, queue_bytes, idle;
 	double rate; /* events a second; negative: not known yet */
 };
@@ -53,10 +57,10 @@ struct top {
 	double name##_rate;
 	TOP_RATES(X)
 #undef X
-	bool looked; /* there was a look before: rates are known */
-	enum top_column sort;
+	bool looked;                     /* there was a look before: rates are known */
+	bool slow;                       /* the view of slow connections instead of sessions */
+	enum top_column sort, sort_slow; /* of either view, a column of it */
 	bool reverse;
-	bool slow; /* the view of slow connections instead of sessions */
 };
 
 /*
@@ -67,8 +71,11 @@ int top_update(struct top *t, json_t *status, const json_t *sessions, const json
                double seconds);
 void top_release(struct top *t);
 
-/* Sort the rows of the view by the column. */
+/* Sort the rows of both views, each by its column. */
 void top_sort(struct top *t);
+
+/* Sort the view by the next column to the left (-1) or right (1). */
+void top_move_sort(struct top *t, int by);
 
 /* The rows of the view. */
 const struct top_rows *top_view(const struct top *t);
@@ -80,7 +87,7 @@ void top_head(const struct top *t, int i, int width, char out[TOP_LINE]);
 void top_headings(const struct top *t, int width, char out[TOP_LINE]);
 void top_row_line(const struct top *t, const struct top_row *r, int width, char out[TOP_LINE]);
 
-/* The column of this heading, in any case; -1: there is none. */
+/* The column of sessions with this heading, in any case; -1: there is none. */
 int top_column_named(const char *heading);
 
 /* "12", "1.2k", "3.4M", "5G" in at most 5 characters; "3d", "2h", "61s" likewise. */

@@ -8,13 +8,15 @@
 
 static const struct {
 	const char *heading;
-	int width; /* negative: to the left */
+	int width[2]; /* [slow]; negative: to the left; 0: not there */
 	bool descending;
 } columns[TOP_COLUMNS] = {
-#define X(name, heading, width, descending) {heading, width, descending},
-	TOP_SESSION_COLUMNS(X)
+#define X(name, heading, width, slow_width, descending) {heading, {width, slow_width}, descending},
+	TOP_COLUMNS_OF(X)
 #undef X
 };
+
+enum { SHORT_ID = 8 }; /* enough for -s */
 
 /* ---- taking in ------------------------------------------------------------------------------- */
 
@@ -49,7 +51,7 @@ static void read_session(const json_t *j, struct top_row *r)
 	                      .queue_bytes = integer(j, "queue_bytes"),
 	                      .idle = integer(j, "idle_seconds"),
 	                      .rate = -1};
-	text(j, "report_id", r->name, sizeof r->name);
+	text(j, "report_id", r->report, sizeof r->report);
 	text(j, "session_id", r->session_id, sizeof r->session_id);
 }
 
@@ -95,7 +97,8 @@ static int read_connections(struct top *t, const json_t *connections)
 			continue;
 		text(j, "user_id", user, sizeof user);
 		text(j, "connection_id", id, sizeof id);
-		(void)snprintf(r->name, sizeof r->name, "%s %s", id, user);
+		(void)snprintf(r->connection, sizeof r->connection, "%s %s", id, user);
+		text(j, "report_id", r->report, sizeof r->report);
 		text(j, "session_id", r->session_id, sizeof r->session_id);
 		r->slow = 1;
 		rows.len++;
@@ -157,7 +160,9 @@ static double key_of(const struct top_row *r, enum top_column c)
 		return (double)r->queue_bytes;
 	case TOP_IDLE:
 		return (double)r->idle;
+	case TOP_CONNECTION:
 	case TOP_REPORT:
+	case TOP_SESSION:
 	case TOP_COLUMNS:
 		break;
 	}
@@ -174,20 +179,40 @@ static int compare(const void *a, const void *b)
 	double kx = key_of(x, sort_column), ky = key_of(y, sort_column);
 	int order = (kx > ky) - (kx < ky);
 
+	if (sort_column == TOP_CONNECTION)
+		order = strcmp(x->connection, y->connection);
 	if (sort_column == TOP_REPORT)
-		order = strcmp(x->name, y->name);
+		order = strcmp(x->report, y->report);
+	if (sort_column == TOP_SESSION)
+		order = strcmp(x->session_id, y->session_id);
 	if (order)
 		return sort_descending ? -order : order;
-	order = strcmp(x->name, y->name); /* the same every time */
-	return order ? order : strcmp(x->session_id, y->session_id);
+	order = strcmp(x->report, y->report); /* the same every time */
+	order = order ? order : strcmp(x->session_id, y->session_id);
+	return order ? order : strcmp(x->connection, y->connection);
+}
+
+static void sort_rows(const struct top *t, struct top_rows *rows, enum top_column by)
+{
+	sort_column = by;
+	sort_descending = columns[by].descending != t->reverse;
+	qsort(rows->v, rows->len, sizeof *rows->v, compare);
 }
 
 void top_sort(struct top *t)
 {
-	sort_column = t->sort;
-	sort_descending = columns[t->sort].descending != t->reverse;
-	qsort(t->sessions.v, t->sessions.len, sizeof *t->sessions.v, compare);
-	qsort(t->connections.v, t->connections.len, sizeof *t->connections.v, compare);
+	sort_rows(t, &t->sessions, t->sort);
+	sort_rows(t, &t->connections, t->sort_slow);
+}
+
+void top_move_sort(struct top *t, int by)
+{
+	enum top_column *sort = t->slow ? &t->sort_slow : &t->sort;
+
+	do
+		*sort = (enum top_column)(((int)*sort + by + TOP_COLUMNS) % TOP_COLUMNS);
+	while (columns[*sort].width[t->slow] == 0);
+	top_sort(t);
 }
 
 const struct top_rows *top_view(const struct top *t)
@@ -198,7 +223,7 @@ const struct top_rows *top_view(const struct top *t)
 int top_column_named(const char *heading)
 {
 	for (int i = 0; i < TOP_COLUMNS; i++)
-		if (strcasecmp(heading, columns[i].heading) == 0)
+		if (columns[i].width[false] && strcasecmp(heading, columns[i].heading) == 0)
 			return i;
 	return -1;
 }
@@ -289,11 +314,11 @@ void top_head(const struct top *t, int i, int width, char out[TOP_LINE])
 	cut(out, width);
 }
 
-/* One cell, a blank between it and the next. */
+/* One cell, a blank between it and the one before. */
 static size_t put(char *out, size_t used, int width, const char *cell)
 {
-	int n = width < 0 ? snprintf(out + used, TOP_LINE - used, "%*.*s", width, -width, cell)
-	                  : snprintf(out + used, TOP_LINE - used, " %*s", width, cell);
+	int max = width < 0 ? -width : TOP_LINE;
+	int n = snprintf(out + used, TOP_LINE - used, "%s%*.*s", used ? " " : "", width, max, cell);
 
 	return n < 0 || used + (size_t)n >= TOP_LINE ? used : used + (size_t)n;
 }
@@ -304,12 +329,17 @@ void top_headings(const struct top *t, int width, char out[TOP_LINE])
 
 	out[0] = '\0';
 	for (int i = 0; i < TOP_COLUMNS; i++) {
+		bool sorts = i == (int)(t->slow ? t->sort_slow : t->sort);
+		int cell_width = columns[i].width[t->slow];
 		char cell[32];
 
-		(void)snprintf(cell, sizeof cell, "%s%s",
-		               i == TOP_REPORT && t->slow ? "CONNECTION" : columns[i].heading,
-		               i == (int)t->sort ? (t->reverse ? "-" : "*") : "");
-		used = put(out, used, columns[i].width, cell);
+		if (cell_width == 0)
+			continue;
+		(void)snprintf(cell, sizeof cell, "%s%s", columns[i].heading,
+		               !sorts       ? ""
+		               : t->reverse ? "-"
+		                            : "*");
+		used = put(out, used, cell_width, cell);
 	}
 	cut(out, width);
 }
@@ -322,13 +352,19 @@ void top_row_line(const struct top *t, const struct top_row *r, int width, char 
 	};
 	size_t used = 0;
 
-	(void)t;
 	out[0] = '\0';
 	for (int i = 0; i < TOP_COLUMNS; i++) {
+		int cell_width = columns[i].width[t->slow];
 		char cell[160];
 
-		if (i == TOP_REPORT)
-			(void)snprintf(cell, sizeof cell, "%s", r->name);
+		if (cell_width == 0)
+			continue;
+		if (i == TOP_CONNECTION)
+			(void)snprintf(cell, sizeof cell, "%s", r->connection);
+		else if (i == TOP_REPORT)
+			(void)snprintf(cell, sizeof cell, "%s", r->report);
+		else if (i == TOP_SESSION)
+			(void)snprintf(cell, sizeof cell, "%.*s", SHORT_ID, r->session_id);
 		else if (i == TOP_RATE && r->rate < 0)
 			(void)snprintf(cell, sizeof cell, "-");
 		else if (i == TOP_RATE)
@@ -337,7 +373,7 @@ void top_row_line(const struct top *t, const struct top_row *r, int width, char 
 			top_duration(r->idle, cell);
 		else
 			top_number(numbers[i], cell);
-		used = put(out, used, columns[i].width, cell);
+		used = put(out, used, cell_width, cell);
 	}
 	cut(out, width);
 }

@@ -124,6 +124,28 @@ ended() {
 	[ ! -s "$DIR/top.err" ]
 }
 
+@test "who is slow is shown with the session it is in" {
+	local i
+	join a eddy
+	kill -STOP "${WS_PIDS[a]}"
+	for i in {1..5}; do # more than the kernel keeps for it
+		jq -cn --arg i "$i" '{changes:{content:("x" * 400000 + $i)}}' >"$DIR/body"
+		api PUT sections/intro olga "@$DIR/body"
+		want 200
+	done
+	terminal
+	screen "slow 1"
+	press Tab
+	screen "CONNECTION" "LAG*" "${SESSION:0:8}"
+	grep -qE "^[0-9]+ eddy +pmr-1 +${SESSION:0:8} +[0-9]+ +[1-9][0-9]* " <<<"$SCREEN"
+	[ "$(awk '{ if (length($0) > n) n = length($0) } END { print n }' <<<"$SCREEN")" -le 80 ]
+	press '>'
+	screen "QUEUE*"
+	press q
+	ended
+	[ "$STATUS" = 0 ]
+}
+
 @test "a daemon that goes and comes back is said, and seen" {
 	terminal
 	screen "sessions 1"

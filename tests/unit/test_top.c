@@ -72,8 +72,8 @@ static const char second[] =
 	"\"lag\":3,\"lagging\":1},"
 	"{\"report_id\":\"new\",\"session_id\":\"3\",\"seq\":900,\"connections\":0}]";
 static const char slow[] =
-	"[{\"connection_id\":\"7\",\"user_id\":\"ann\",\"session_id\":\"1\",\"seq\":107,\"lag\":3,"
-	"\"queue_bytes\":0},"
+	"[{\"connection_id\":\"7\",\"user_id\":\"ann\",\"report_id\":\"a\",\"session_id\":\"1\","
+	"\"seq\":107,\"lag\":3,\"queue_bytes\":0},"
 	"{\"connection_id\":\"8\",\"user_id\":\"bob\",\"session_id\":\"1\",\"seq\":110,\"lag\":0,"
 	"\"queue_bytes\":0}]";
 
@@ -87,7 +87,7 @@ static const char *order(struct top *t, enum top_column by, bool reverse)
 	t->reverse = reverse;
 	top_sort(t);
 	for (size_t i = 0; i < top_view(t)->len; i++) {
-		strcat(out, top_view(t)->v[i].name);
+		strcat(out, top_view(t)->v[i].report);
 		strcat(out, " ");
 	}
 	return out;
@@ -114,7 +114,8 @@ static void test_rates(void)
 	is_str(line, "events/s 30.0  deliveries/s 0.0  requests/s 0.0  errors/s 0.0 (7)", "rates");
 	t.slow = true;
 	is_int((int64_t)top_view(&t)->len, 1, "who is behind is slow");
-	is_str(top_view(&t)->v[0].name, "7 ann", "by id and user");
+	is_str(top_view(&t)->v[0].connection, "7 ann", "by id and user");
+	is_str(top_view(&t)->v[0].report, "a", "and where");
 	is_int(update(&t, STATUS(5), second, "[]", 1), 0, "a daemon that was started anew");
 	ok(t.events_rate == 0, "counts from nothing, not backwards");
 	is_int(update(&t, "{}", "{}", "[]", 1), -1, "no list is refused");
@@ -124,7 +125,7 @@ static void test_rates(void)
 static void test_lines(void)
 {
 	struct top t = {.sort = TOP_SEQ};
-	struct top_row r = {.name = "a-report-with-a-very-long-name-indeed",
+	struct top_row r = {.report = "a-report-with-a-very-long-name-indeed",
 	                    .seq = INT64_MAX,
 	                    .online = 12,
 	                    .connections = 345,
@@ -164,8 +165,61 @@ static void test_lines(void)
 	top_release(&t);
 }
 
+/* Who is behind, and where. */
+static void test_slow(void)
+{
+	static const char conns[] =
+		"[{\"connection_id\":\"41\",\"user_id\":\"ann\",\"report_id\":\"b\",\"session_id\":"
+		"\"0194c9ef-1111\",\"seq\":107,\"lag\":3,\"queue_bytes\":0},"
+		"{\"connection_id\":\"1234567890\",\"user_id\":\"somebody-with-a-long-name\","
+		"\"report_id\":\"a-report-with-a-very-long-name-indeed\",\"session_id\":"
+		"\"0194c9ee-2222\",\"seq\":5,\"lag\":2,\"queue_bytes\":1234567},"
+		"{\"connection_id\":\"43\",\"user_id\":\"cleo\",\"report_id\":\"b\",\"session_id\":"
+		"\"0194c9ed-3333\",\"seq\":109,\"lag\":1,\"queue_bytes\":5}]";
+	struct top t = {.sort = TOP_RATE, .sort_slow = TOP_LAG, .slow = true};
+	char line[TOP_LINE];
+
+	is_int(update(&t, STATUS(1), first, conns, 0), 0, "a look");
+	top_headings(&t, 80, line);
+	is_str(line,
+	       "CONNECTION              REPORT                  SESSION       SEQ   LAG*   QUEUE",
+	       "headings of the slow");
+	is_int((int64_t)strlen(line), 80, "in 80 columns");
+	top_row_line(&t, &top_view(&t)->v[0], 80, line);
+	is_str(line,
+	       "41 ann                  b                       0194c9ef      107      3       0",
+	       "the report and the session that it is in");
+	top_row_line(&t, &top_view(&t)->v[1], 80, line);
+	is_str(line,
+	       "1234567890 somebody-wit a-report-with-a-very-lo 0194c9ee        5      2    1.2M",
+	       "long names are cut");
+	is_int((int64_t)strlen(line), 80, "in 80 columns too");
+	top_move_sort(&t, 1);
+	is_str(top_view(&t)->v[0].connection, "1234567890 somebody-with-a-long-name", "by queue");
+	top_move_sort(&t, 1);
+	is_str(top_view(&t)->v[0].connection, "1234567890 somebody-with-a-long-name",
+	       "round to the connection");
+	top_move_sort(&t, 1);
+	is_str(order(&t, TOP_RATE, false), "a-report-with-a-very-long-name-indeed b b ",
+	       "by report");
+	is_str(top_view(&t)->v[1].session_id, "0194c9ed-3333", "among equals by session");
+	top_move_sort(&t, 1);
+	is_str(top_view(&t)->v[2].connection, "41 ann", "by session");
+	top_move_sort(&t, -1);
+	top_move_sort(&t, -1);
+	top_move_sort(&t, -1);
+	ok(t.sort_slow == TOP_QUEUE, "and back");
+	ok(t.sort == TOP_RATE, "what sorts the sessions is another matter");
+	t.slow = false;
+	top_move_sort(&t, 1);
+	ok(t.sort == TOP_ONLINE, "as is theirs");
+	is_int(top_column_named("connection"), -1, "sessions have no connection to be sorted by");
+	top_release(&t);
+}
+
 int main(void)
 {
+	test_slow();
 	test_numbers();
 	test_rates();
 	test_lines();
