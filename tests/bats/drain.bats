@@ -17,6 +17,12 @@ teardown() {
 	clean_up
 }
 
+# say_line: the next of the lines that pmr-send is fed.
+say_line() {
+	lines=$((lines + 1))
+	echo "{\"type\":\"comment_added\",\"data\":{\"section_id\":\"intro\",\"content\":\"line $lines\"}}" >&7
+}
+
 @test "a rolling restart under load loses nothing and repeats nothing" {
 	local i j lines=0
 	daemon_start
@@ -30,17 +36,20 @@ teardown() {
 	"$BUILD/pmr-send" -r "$REPORT" --socket "$SOCKET" --as cora:Cora <"$DIR/feed" >"$DIR/acks" 2>>"$DIR/log" 3>&- &
 	SEND_PID=$!
 	exec 7>"$DIR/feed" # closed for what is started from here on
+	# Both are there: who never was does not wait for a daemon.
+	say_line
+	until [ -s "$DIR/watched" ] && [ -s "$DIR/acks" ]; do
+		read -r -t 0.05 <> <(:) || true
+	done
 	for ((i = 0; i < ROUNDS; i++)); do
 		hammer acks 200
 		for ((j = 0; j < 20; j++)); do
-			lines=$((lines + 1))
-			echo "{\"type\":\"comment_added\",\"data\":{\"section_id\":\"intro\",\"content\":\"line $lines\"}}" >&7
+			say_line
 		done
 		kill -TERM "$PID"
 		# Also what is said while it ends must not be lost.
 		for ((j = 0; j < 20; j++)); do
-			lines=$((lines + 1))
-			echo "{\"type\":\"comment_added\",\"data\":{\"section_id\":\"intro\",\"content\":\"line $lines\"}}" >&7
+			say_line
 		done
 		daemon_wait
 		daemon_start 7>&-
