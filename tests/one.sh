@@ -1,6 +1,6 @@
 #!/bin/sh
 # Run one test file, whatever it is, with a time limit; TAP on stdout.  A C test runs under the command
-# UNDER, if there is one; in bats files the daemon does (bats/helper.bash).
+# UNDER, if there is one.
 case $1 in
 *.bats) exec timeout -k 10 "${LIMIT:-300}" bats --tap "$1" ;;
 *.sh) exec timeout -k 10 "${LIMIT:-300}" sh "$1" "$BUILD" ;;

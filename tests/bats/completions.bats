@@ -106,10 +106,16 @@ in_help() {
 	offers 'pmr session ' start list
 	offers 'pmr session end -' --reason
 	offers 'pmr help ' section wait
-	offers "pmr section get -r $REPORT " intro
+	[ -n "${VALGRIND:-}" ] || offers "pmr section get -r $REPORT " intro
+}
+
+# soon: a server gets 0.3 seconds.
+soon() {
+	[ -z "${VALGRIND:-}" ] || skip "valgrind takes longer to start a tool than a completion waits"
 }
 
 @test "reports and sessions that there are" {
+	soon
 	offers 'pmr-section get -r ' "$REPORT"
 	offers 'pmr-section get --session ' "$SESSION"
 	offers 'pmr-session end ' "$SESSION"
@@ -117,6 +123,7 @@ in_help() {
 }
 
 @test "sections, comments and users of the session that is meant" {
+	soon
 	offers "pmr-section -r $REPORT get " intro
 	offers "pmr-section get -r $REPORT " intro
 	offers "pmr-lock -r $REPORT " intro

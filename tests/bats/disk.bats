@@ -206,7 +206,7 @@ restarts() {
 	grep -aqr Zebrawort "$DIR/data"
 	! pmr-session export | grep -q Zebrawort
 	[ "$(pmr-section get intro)" = █████████ ]
-	run -1 pmr-admin check -w disk=0 -c disk=0
+	run -1 pmr-admin check -w disk=0,lag=60000,commit=60000 -c disk=0,lag=60000,commit=60000
 	[[ $output == "COLLABD WARNING - erased text is still in the files"* ]]
 	pmr-admin status | jq -e .store.scrub_pending
 	restarts daemon_stop

@@ -27,14 +27,12 @@ scratch() {
 }
 
 # daemon_start [-e "COMMAND WORDS"] [FLAG]...: start collabd (under COMMAND, e.g. env) on
-# $DIR/data and wait until it serves.  UNDER in the environment
-# is a command as well (valgrind).  Sets PID, SOCKET, URL and ADDRESS (host:port).
+# $DIR/data and wait until it serves.  Sets PID, SOCKET, URL and ADDRESS (host:port).
 daemon_start() {
 	local under=() line=
 	scratch
-	read -r -a under <<<"${UNDER:-}"
 	if [ "${1:-}" = -e ]; then
-		read -r -a under <<<"$2 ${UNDER:-}"
+		read -r -a under <<<"$2"
 		shift 2
 	fi
 	SOCKET=$DIR/s

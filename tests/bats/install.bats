@@ -27,7 +27,7 @@ make_quietly() {
 	export PMR_SOCKET=$SOCKET PMR_REPORT=pmr-1
 	cd "$DIR"
 	[ "$(command -v pmr-session)" = "$ROOT/usr/bin/pmr-session" ]
-	[ "$(LD_TRACE_LOADED_OBJECTS=1 pmr-session | grep -c "$ROOT/usr/.*/libcollab.so.0")" = 1 ]
+	[ -n "${VALGRIND:-}" ] || [ "$(LD_TRACE_LOADED_OBJECTS=1 pmr-session | grep -c "$ROOT/usr/.*/libcollab.so.0")" = 1 ]
 	pmr-session start | pmr-send -s - <(echo '{"type":"section_update","data":{"section_id":"a","changes":{"content":"x"}}}') >acks
 	[ "$(jq -r .type acks)" = ack ]
 	[ "$(pmr section get a)" = x ]
