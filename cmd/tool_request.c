@@ -70,8 +70,9 @@ static bool again(struct tool *t, struct persistence *p, struct collab_err *e)
 
 	if (!away || p->tries <= 0)
 		return false;
+	/* Many are told the same; they should not come back at once either. */
 	if (wait < (int64_t)e->retry_after * 1000)
-		wait = (int64_t)e->retry_after * 1000;
+		wait = (int64_t)e->retry_after * 1000 + wait / 2;
 	if (p->deadline_ms >= 0 && now_ms() + wait >= p->deadline_ms) {
 		char text[sizeof e->text];
 

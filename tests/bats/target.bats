@@ -18,6 +18,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${REFUSES:-}" ] || kill "$REFUSES"
 	clean_up
 }
 
@@ -165,6 +166,42 @@ who() {
 	daemon_start --secret-file "$SECRET"
 	wait $late
 	[ "$(pmr-comment list | jq -s 'map(select(.content=="after all"))|length')" = 1 ]
+}
+
+@test "a server that asks for time gets it, from every tool" {
+	local tool port pid pids=() times SECONDS=0
+	perl "$REPO/tests/bats/helpers/refuse.pl" 1 >"$DIR/requests" 3>&- 4>&- &
+	REFUSES=$!
+	until read -r port <"$DIR/requests"; do
+		((SECONDS < PATIENCE)) || fail_with "no server"
+	done
+	for tool in pmr-watch pmr-join pmr-send "pmr-wait --for ended" "pmr-section get intro" "pmr-section set intro"; do
+		# shellcheck disable=SC2086 # words
+		$tool --url "http://127.0.0.1:$port" -r "of-${tool// /-}" --retry 1 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		! wait "$pid"
+	done
+	for tool in pmr-watch pmr-join pmr-send pmr-wait---for-ended pmr-section-get-intro pmr-section-set-intro; do
+		mapfile -t times < <(grep "of-$tool/" "$DIR/requests" | cut -d ' ' -f 1)
+		[ "${#times[@]}" = 2 ] || fail_with "$tool: $(cat "$DIR/requests")"
+		# Of itself it would have waited for three quarters of a second at most.
+		((times[1] - times[0] >= 1000)) || fail_with "$tool: after $((times[1] - times[0])) ms"
+	done
+}
+
+@test "who tries again at once with others does not come again at once with them" {
+	local i pids=()
+	for i in {1..10}; do
+		pmr-session list --socket "$DIR/none" --retry 1 2>"$DIR/said$i" 3>&- 4>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do
+		! wait "$i"
+	done
+	[ "$(cat "$DIR"/said* | grep -c 'trying again in 0\.[2-7] s')" = 10 ]
+	[ "$(cat "$DIR"/said* | grep 'trying again' | sort -u | wc -l)" -gt 1 ]
 }
 
 @test "a server that cannot be reached: why" {
