@@ -238,6 +238,23 @@ refused() {
 	want 403
 	of "$TOKEN" -H 'Origin: https://two.example'
 	want 200 '"sections":4,'
+	# A level that lets more through, then one that lets through less than there was.
+	writes() { api PUT sections/intro olga "{\"changes\":{\"content\":\"$1\"}}" && want 200; }
+	writes silently
+	not_logged 'debug: '
+	sed -i 's/^listen = .*/log_level = debug/' "$DIR/c.conf"
+	kill -HUP "$PID"
+	logged 'configuration and keys were read again' 2
+	writes loudly
+	logged 'debug: session '
+	sed -i 's/^log_level = .*/log_level = error/' "$DIR/c.conf"
+	"$BUILD/pmr-admin" reload --socket "$SOCKET"
+	lines=$(wc -l <"$DIR/log")
+	writes silently
+	of "$old"
+	want 401
+	daemon_stop
+	[ "$(wc -l <"$DIR/log")" = "$lines" ] || fail_with "$(tail -n 5 "$DIR/log")"
 }
 
 @test "SIGINT ends it like SIGTERM; a second signal ends it at once" {
