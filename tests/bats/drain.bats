@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
-# SIGTERM hands clients over without loss: writers, watchers and joiners go on with the next daemon,
-# every message is acknowledged once and every event shown once.  ROUNDS=n repeats; LONG=1 restarts
-# many times.
+# SIGTERM and pmr-admin drain hand clients over without loss: writers, watchers and joiners go on
+# with the next daemon, every message is acknowledged once and every event shown once.  ROUNDS=n
+# repeats; LONG=1 restarts many times.
 
 load helper
 
@@ -46,7 +46,11 @@ say_line() {
 		for ((j = 0; j < 20; j++)); do
 			say_line
 		done
-		kill -TERM "$PID"
+		if ((i % 2)); then
+			"$BUILD/pmr-admin" drain --no-wait --socket "$SOCKET" >>"$DIR/log" 7>&-
+		else
+			kill -TERM "$PID"
+		fi
 		# Also what is said while it ends must not be lost.
 		for ((j = 0; j < 20; j++)); do
 			say_line
