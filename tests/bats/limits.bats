@@ -10,6 +10,7 @@ setup() {
 }
 
 teardown() {
+	kill "${CUT_OFF[@]}" 2>/dev/null || true # there may be none
 	clean_up
 }
 
@@ -565,6 +566,33 @@ burst() {
 	kill -CONT "${WS_PIDS[e]}"
 	# Cora was as silent as he, but for her pongs.
 	fine
+}
+
+# A network of the daemon's own, and what is IN it; there the wire can be cut, so that nothing at all
+# comes from the other end any more.
+@test "ping_seconds: a wire that is cut is noticed, by a stream of events too" {
+	local in end=$((SECONDS + PATIENCE))
+	unshare -rn ip link show lo >/dev/null 2>&1 || skip 'no network of its own may be had here'
+	secret
+	mint '{"sub":"vera"}'
+	(umask 077 && printf '%s' "$TOKEN" >"$DIR/token")
+	printf 'ip link set lo up\nexec "$@"\n' >"$DIR/alone"
+	daemon_start -e "unshare -rn sh $DIR/alone" --secret-file "$SECRET" --limit ping_seconds=1 --limit pong_seconds=1 \
+		--limit requests_per_minute=0
+	start
+	in=(nsenter -t "$PID" -U -n --preserve-credentials)
+	"${in[@]}" curl -sS -N -m 60 -H "Authorization: Bearer $TOKEN" -H 'Accept: text/event-stream' \
+		"$URL/api/reports/pmr/pmr-1/collaborate/events" >/dev/null 2>&1 3>&- 4>&- &
+	CUT_OFF+=($!)
+	"${in[@]}" "$BUILD/pmr-watch" --url "$URL" --token-file "$DIR/token" -r pmr-1 >/dev/null 2>&1 3>&- 4>&- &
+	CUT_OFF+=($!)
+	until metric collabd_connections && [ "$VALUE" = 2 ]; do
+		((SECONDS < end)) || fail_with "$VALUE connections, not 2"
+	done
+	"${in[@]}" ip link set lo down
+	until metric collabd_connections && [ "$VALUE" = 0 ]; do
+		((SECONDS < end)) || fail_with "$VALUE connections are left"
+	done
 }
 
 @test "request_seconds: request_timeout, slow headers and slow bodies alike" {
