@@ -203,6 +203,12 @@ conflict() {
 	[[ $MSG == *'"reason":"compacted","type"'* || $MSG == *'"reason":"compacted"'* ]]
 	[[ $MSG == *'"resumed":false'* ]]
 	ws_close w
+	# The original's table is what the state is, and what is left of the log.
+	pmr-log state >"$DIR/state"
+	sqlite3 -readonly -json "$DIR/data/collab.db" 'SELECT * FROM collaboration_sessions' >"$DIR/row"
+	[ "$(jq -c '.[0] | [.session_id, .session_type, .started_at, (.participants | fromjson | map(.user_id) | sort),
+		(.comments | fromjson | map(.comment_id) | sort)]' "$DIR/row")" = "$(jq -c '[.session_id, .session_type, .started_at, (.members | map(.user_id) | sort), (.comments | map(.comment_id) | sort)]' "$DIR/state")" ]
+	[ "$(jq -c '.[0].changes_log | fromjson | map(.seq)' "$DIR/row")" = "[$((floor + 1))]" ]
 	# Erasure reaches the base: names, comments, the sections that eddy changed last.
 	pmr-admin erase --user eddy >/dev/null
 	nowhere Zebra

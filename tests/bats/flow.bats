@@ -361,6 +361,13 @@ all_closed() {
 	want 200
 	undelayed
 	all_closed
+	# One that goes on, a byte now and then, would take a minute.
+	silent 1 '\x16\x03\x01\x02\x00\x01\x00\x01\xfc'
+	local t=$SECONDS
+	while IFS= read -r -t 0.1 -u "${FDS[0]}" || (($? > 128)); do
+		((SECONDS - t < PATIENCE)) || fail_with 'not closed'
+		printf '\0' >&"${FDS[0]}" 2>/dev/null || break
+	done
 }
 
 # ticks: of processor time that the daemon has used, to TICKS.

@@ -169,11 +169,11 @@ who() {
 }
 
 @test "a server that asks for time gets it, from every tool" {
-	local tool port pid pids=() times SECONDS=0
+	local tool port pid pids=() times end=$((SECONDS + PATIENCE))
 	perl "$REPO/tests/bats/helpers/refuse.pl" 1 >"$DIR/requests" 3>&- 4>&- &
 	REFUSES=$!
 	until read -r port <"$DIR/requests"; do
-		((SECONDS < PATIENCE)) || fail_with "no server"
+		((SECONDS < end)) || fail_with "no server"
 	done
 	for tool in pmr-watch pmr-join pmr-send "pmr-wait --for ended" "pmr-section get intro" "pmr-section set intro"; do
 		# shellcheck disable=SC2086 # words
