@@ -59,7 +59,7 @@ ended() {
 	[[ ${lines[0]} == "collabd up "*"  sessions 2  online 1  connections 1  slow 0" ]]
 	[[ ${lines[1]} == "events/s 0.0  deliveries/s 0.0"* ]]
 	[[ ${lines[2]} == "loop lag "*" ms  commit p99 "*" ms  queues 0  slow closes 0" ]]
-	[[ ${lines[3]} == "store: "*" bytes, "*" free, 0 pending, 0 commits failed" ]]
+	[[ ${lines[3]} == "store: "*" bytes, "*" free, "*" pending, 0 commits failed" ]]
 	[[ ${lines[4]} == "REPORT "*"EV/S*"*"IDLE" ]]
 	[ "${#lines[@]}" = 7 ]
 	[ "$(printf '%s\n' "${lines[@]:5}" | awk '{ print $1, $5 }' | sort)" = $'pmr-1 1\npmr-2 0' ]
