@@ -2,10 +2,12 @@
  * A connection: it comes, it goes, and what it waits for comes due.  What it is told waits in two
  * places, its seq in the room's log and its replies (conn_reply.c); what it says is in conn_say.c.
  */
+#include "server/conn.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "server/hub_int.h"
+#include "server/exchange.h"
 #include "server/room.h"
 
 /* Whoever is at the other end, for administrators. */

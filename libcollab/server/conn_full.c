@@ -9,7 +9,8 @@
 #include <stdlib.h>
 
 #include "proto/event_json.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/fold.h"
 
 enum {
 	UNUSED_MS = 100, /* who has not asked for so long reads slowly */

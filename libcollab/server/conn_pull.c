@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "proto/event_json.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
 
 /* Bytes that live until the hub is entered again. */
 static char *lend(struct hub *h, size_t len)

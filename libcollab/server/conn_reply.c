@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "server/conn.h"
 #include "server/room.h"
 
 void conn_want(struct conn *c)

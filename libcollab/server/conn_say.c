@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "proto/message.h"
+#include "server/conn.h"
 #include "server/room.h"
 
 void conn_actor(const struct conn *c, const char *section_id, struct actor *actor)

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "proto/route.h"
+#include "server/conn.h"
 
 enum { LIST_MAX = 16 };
 

@@ -1,9 +1,10 @@
 /* Rebuilding a session's state from the store: a snapshot, then the records after it. */
+#include "server/fold.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/event_json.h"
-#include "server/hub_int.h"
 
 enum { FOLD_RECORDS = 4096, FOLD_BYTES = 4 << 20 };
 

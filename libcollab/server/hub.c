@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 #include "server/room.h"
 
 enum { DUE_PAGE = 100, DUE_EVERY_MS = 1000, STORE_EVERY_MS = 1000, SWEEP_EVERY_MS = 600000 };

@@ -6,7 +6,7 @@
  * Users share by start-time fair queueing (Goyal, Vin, Cheng, 1996): the n-th of somebody who asks
  * for many is behind the first of everybody else.
  */
-#include "server/hub_int.h"
+#include "server/exchange.h"
 
 /* What the next one of the user is to be sorted by. */
 static int64_t tag_of(struct exchange *x)

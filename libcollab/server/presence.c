@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "server/conn.h"
 #include "server/room.h"
 
 struct person *room_person(struct room *room, const char *user_id, const char *name)

@@ -3,7 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "server/hub_int.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 #include "server/room.h"
 
 enum { AGAIN_MAX = 3 };

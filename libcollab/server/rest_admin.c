@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
 
 /* Close code of a connection that an administrator ended; 1013 instead lets it come back. */
 enum { CLOSE_KICKED = 4411, CLOSE_RESUME = 1013 };

@@ -9,7 +9,7 @@
 
 #include "proto/json_out.h"
 #include "server/backup.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
 
 enum {
 	LOOK_MS = 20, /* so often it is looked whether a backup is ready that somebody waits for */

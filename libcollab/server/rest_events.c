@@ -8,7 +8,8 @@
 
 #include "proto/event_json.h"
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
 #include "server/room.h"
 
 enum { PAGE_DEFAULT = 1000, PAGE_MAX = 10000, PAGE_BYTES = 4 << 20, SCAN = 1000 };

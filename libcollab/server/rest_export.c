@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
 
 enum { EXPORT_FORMAT = 1 };
 

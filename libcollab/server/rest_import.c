@@ -12,7 +12,7 @@
 
 #include "proto/json_out.h"
 #include "proto/log_import.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
 
 enum { IDLE_MS = 60000 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
 
 enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 

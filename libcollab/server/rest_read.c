@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 
 /* ---- resources --------------------------------------------------------------------------------
  */

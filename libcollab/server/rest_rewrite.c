@@ -15,7 +15,8 @@
 #include "proto/event_json.h"
 #include "proto/json_out.h"
 #include "proto/stored.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 #include "server/room.h"
 
 /* A pass ends at whichever comes first. */

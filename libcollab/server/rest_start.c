@@ -7,7 +7,8 @@
 
 #include "proto/event_json.h"
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 
 static void look_up(struct exchange *x);
 

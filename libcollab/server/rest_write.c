@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "proto/json_out.h"
-#include "server/hub_int.h"
+#include "server/exchange.h"
 #include "server/room.h"
 
 /* Which command a route stands for. */

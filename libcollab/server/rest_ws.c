@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "proto/stored.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
 #include "server/room.h"
 
 /* What the query asks of a connection. */

@@ -3,6 +3,9 @@
  * append did not reach the disk -- then it is loaded again and its readers go on from their seq.
  */
 #include "server/room.h"
+#include "server/conn.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 
 #include <assert.h>
 #include <stdlib.h>

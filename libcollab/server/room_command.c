@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 #include "server/room.h"
 
 /* ---- history ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/event_json.h"
+#include "server/conn.h"
 #include "server/room.h"
 
 enum { UNSTORED_MAX = 32 }; /* events that wait for the end of a burst */

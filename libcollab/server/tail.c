@@ -5,13 +5,15 @@
  * takes several events gets one piece of memory.  Chunks are the same for what a reader behind the
  * tail gets from the store.
  */
+#include "server/tail.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/event_json.h"
 #include "proto/json_scan.h"
 #include "proto/ws.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
 
 enum { BLOCK_BYTES = 65536 };
 
