@@ -8,8 +8,8 @@ typedef void fold_fn(void *arg, struct fold *f);
 
 /*
  * Rebuild the state of session `key`: from the newest snapshot with seq <= from_max, up to seq_max
- * (INT64_MAX: the log's end).  `done` is called once, later: then f->rc, f->err, f->session (the
- * callee may move it out: zero it) and f->row_gone count; the fold is freed when done returns.
+ * (INT64_MAX: the log's end).  `done` is called once, later: then f->rc, f->err and f->session (the
+ * callee may move it out: zero it) count; the fold is freed when done returns.
  * fold_cancel: done will not be called.
  */
 struct fold {

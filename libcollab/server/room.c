@@ -3,16 +3,15 @@
  * append did not reach the disk -- then it is loaded again and its readers go on from their seq.
  */
 #include "server/room.h"
-#include "server/conn.h"
-#include "server/exchange.h"
-#include "server/fold.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/event_json.h"
-#include "server/hub_int.h"
+#include "server/conn.h"
+#include "server/exchange.h"
+#include "server/fold.h"
 
 enum { SNAPSHOT_BYTES_PER_MS = 400, RETRY_MS = 1000, TAIL_MIN = 65536 };
 
