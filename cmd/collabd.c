@@ -96,7 +96,11 @@ enum { FIXED = sizeof fixed_options / sizeof fixed_options[0] };
 
 static void end_output(struct arguments *a)
 {
-	a->status = fflush(stdout) || ferror(stdout) ? err_row(ERR_IO)->exit_status : 0;
+	a->status = 0;
+	if (fflush(stdout) || ferror(stdout)) {
+		(void)fprintf(stderr, "collabd: cannot write to stdout: %s\n", strerror(errno));
+		a->status = err_row(ERR_IO)->exit_status;
+	}
 }
 
 static void help(struct arguments *a)
@@ -207,9 +211,8 @@ static void set_option(struct arguments *a, int c, const struct conf_row *rows)
 		help(a);
 		break;
 	case 'V':
-		a->status = puts("collabd " COLLAB_VERSION) < 0 || fflush(stdout)
-		                    ? err_row(ERR_IO)->exit_status
-		                    : 0;
+		(void)puts("collabd " COLLAB_VERSION); /* what failed shows at the end */
+		end_output(a);
 		break;
 	case OPT_CHECK:
 		a->check = true;

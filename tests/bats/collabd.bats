@@ -40,7 +40,10 @@ refused() {
 	[[ $output == 'usage: collabd '* ]] && [ -z "$stderr" ]
 	run -0 --separate-stderr "$BUILD/collabd" -V
 	[[ $output == 'collabd '[0-9]* ]] && [ -z "$stderr" ]
-	run -74 bash -c "'$BUILD/collabd' --help >/dev/full"
+	for option in --help --version; do
+		run -74 bash -c "'$BUILD/collabd' $option >/dev/full"
+		[ "$output" = 'collabd: cannot write to stdout: No space left on device' ]
+	done
 	refused 64 'nosuch' --nosuch
 	refused 64 "unexpected operand 'x'" x
 	refused 64 '--limit sections: not NAME=VALUE' --limit sections
