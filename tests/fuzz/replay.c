@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 {
 	const char *target = strrchr(argc ? argv[0] : "", '/');
 	uint64_t random = rnd_seed(1);
-	long times = getenv("LONG") ? 100000 : 2000;
+	long times = getenv("LONG") ? 100000 : getenv("SHORT") ? 100 : 2000;
 	static uint8_t changed[FILE_MAX + 64 * 16];
 	char dir[256];
 	DIR *d = NULL;
