@@ -221,11 +221,11 @@ tsan:
 	BUILD=$(abspath build-tsan) CC=clang SANITIZED=thread sh tests/run.sh unit sim fuzz bats
 
 # target: valgrind     the C and process tests under valgrind: no error, nothing lost
-VALGRIND = /usr/bin/valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+VALGRIND = /usr/bin/valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --vgdb=no
 valgrind:
 	@sh dist/install-packages.sh valgrind
 	$(MAKE) all test-programs
-	BUILD=$(abspath $(BUILD)) VALGRIND='$(VALGRIND)' SHORT=1 PATIENCE=60 LIMIT=1800 sh tests/run.sh unit sim fuzz bats
+	BUILD=$(abspath $(BUILD)) VALGRIND='$(VALGRIND)' SHORT=1 PATIENCE=180 LIMIT=1800 sh tests/run.sh unit sim fuzz bats
 
 # target: clang        build with clang, without warnings
 clang:

@@ -141,7 +141,7 @@ restored() {
 	local id=$VALUE begun=$SECONDS
 	api GET "/api/admin/backup?id=$id&wait=10000"
 	want 200 '"phase":"ready"'
-	[ $((SECONDS - begun)) -lt 8 ]
+	within $((SECONDS - begun)) 8
 	api DELETE "/api/admin/backup?id=$id"
 	want 200
 	# Waited for, and ended by another.

@@ -111,10 +111,10 @@ say_line() {
 		daemon_wait
 		echo "# ended after $((SECONDS - t)) s"
 		if [ -n "$second" ]; then
-			((SECONDS - t < 5))
+			within $((SECONDS - t)) 5
 			grep -q 'stopping at once' "$DIR/log"
 		else
-			((SECONDS - t < 15))
+			within $((SECONDS - t)) 15
 		fi
 		hammer_end
 		rm "$DIR/hammer.in" "$DIR/hammer.out"

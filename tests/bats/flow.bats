@@ -41,8 +41,7 @@ rss() {
 grown_less() {
 	rss
 	echo "# grown by $((RSS - BEFORE)) KiB; the bound is $1"
-	# A sanitizer keeps what is freed.
-	[ -n "${SANITIZED:-}" ] || ((RSS - BEFORE < $1))
+	checked || ((RSS - BEFORE < $1))
 }
 
 # undelayed: twenty changes in the other session are each acknowledged within a second, and five in
@@ -61,7 +60,7 @@ same_undelayed() {
 		worst=$((t > worst ? t : worst))
 	done
 	echo "# the same session: $worst ms at most"
-	((worst < 1000))
+	within "$worst" 1000
 }
 
 other_undelayed() {
@@ -73,7 +72,7 @@ other_undelayed() {
 		worst=$((t > worst ? t : worst))
 	done
 	echo "# the other session: $worst ms at most"
-	((worst < 1000))
+	within "$worst" 1000
 }
 
 # shown_within MS: what hammer's well-behaved writers and watchers have seen since its last command.
@@ -83,7 +82,7 @@ shown_within() {
 	ack=$VALUE
 	field show_p99 "$HAMMER"
 	echo "# the same session: acked after $((ack / 1000)) ms, shown after $((VALUE / 1000)) ms (p99)"
-	((ack < $1 * 1000 && VALUE < $1 * 1000))
+	within "$ack" $(($1 * 1000)) && within "$VALUE" $(($1 * 1000))
 }
 
 # ---- readers ------------------------------------------------------------------------------------
@@ -158,7 +157,7 @@ crowd() {
 	# A state takes 3 MB; not each of them may have one.
 	RSS=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$PID/status")
 	echo "# at most $((RSS - BEFORE)) KiB more"
-	[ -n "${SANITIZED:-}" ] || ((RSS - BEFORE < 131072))
+	checked || ((RSS - BEFORE < 131072))
 }
 
 @test "who takes nothing is closed with 1013, who takes little is not, and both may resume" {
@@ -198,7 +197,7 @@ crowd() {
 	# answer_bytes_per_address, 64 KiB each; what is being made.
 	RSS=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$PID/status")
 	echo "# at most $((RSS - BEFORE)) KiB more"
-	[ -n "${SANITIZED:-}" ] || ((RSS - BEFORE < 65536 + 300 * 64 + 65536))
+	checked || ((RSS - BEFORE < 65536 + 300 * 64 + 65536))
 	metric collabd_queue_bytes
 	echo "# $VALUE bytes wait"
 	((VALUE <= 67108864 + 300 * 65536))

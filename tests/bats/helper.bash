@@ -110,6 +110,16 @@ clean_up() {
 	fi
 }
 
+# checked: a sanitizer or valgrind is at work, which has its own allocator and keeps what is freed.
+checked() {
+	[ -n "${SANITIZED:-}${VALGRIND:-}" ]
+}
+
+# within TIME BOUND: it is less (twenty times that under valgrind, which slows all down so much).
+within() {
+	(($1 < $2 * (${#VALGRIND} > 0 ? 20 : 1)))
+}
+
 # not_logged TEXT...: the daemon's log has none of these.
 not_logged() {
 	local text

@@ -400,7 +400,7 @@ waits_more() {
 		ws_ask e "{\"type\":\"ping\",\"ref\":\"$i\"}" '"type":"pong"' "\"ref\":\"$i\""
 	done
 	since_ms
-	((MS < 15000))
+	within "$MS" 15000
 	for ((i = 0; i < 3; i++)); do
 		ws_ask e "{\"type\":\"ping\",\"ref\":\"$i\"}" '"type":"pong"' "\"ref\":\"$i\""
 	done

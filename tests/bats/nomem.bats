@@ -7,7 +7,7 @@
 load helper
 
 setup() {
-	[ -z "${SANITIZED:-}${VALGRIND:-}" ] || skip "sanitizers and valgrind have allocators of their own"
+	! checked || skip "sanitizers and valgrind have allocators of their own"
 	scratch
 	fault_file nomem
 	SEED=${SEED:-$((RANDOM * 32768 + RANDOM))}

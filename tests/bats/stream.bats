@@ -292,7 +292,7 @@ updates() {
 	before=$EPOCHREALTIME
 	kill -TERM "$TOOL"
 	tool_end 143
-	[ $((${EPOCHREALTIME/./} - ${before/./})) -lt 1500000 ]
+	within $((${EPOCHREALTIME/./} - ${before/./})) 1500000
 	eof
 	kill -CONT "$PID"
 }
@@ -309,7 +309,7 @@ updates() {
 	local status=0
 	wait "$TOOL" || status=$?
 	[ "$status" = 143 ] || [ "$status" = 130 ]
-	[ $((${EPOCHREALTIME/./} - ${before/./})) -lt 700000 ]
+	within $((${EPOCHREALTIME/./} - ${before/./})) 700000
 	TOOL=
 	eof
 	kill -CONT "$PID"
