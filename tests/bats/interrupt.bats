@@ -83,6 +83,11 @@ stuck_backup() {
 makes_room() {
 	api POST /api/admin/backup
 	want 202
+	goes_through
+}
+
+# goes_through: it is what was begun last.
+goes_through() {
 	field backup_id
 	rm -f "$DIR/stuck" "$DIR/daemon.stuck"
 	api DELETE "/api/admin/backup?id=$VALUE"
@@ -118,11 +123,24 @@ makes_room() {
 }
 
 @test "a backup whose tool is killed makes room too" {
-	stuck_backup
-	kill -KILL "$TOOL"
-	ended 137
-	rm "$DIR"/b.*
-	makes_room
+	local round end
+	for round in 1 2 3; do
+		stuck_backup
+		kill -KILL "$TOOL"
+		ended 137
+		rm "$DIR"/b.*
+		api POST /api/admin/backup
+		[ "$STATUS" != 202 ] || break
+		# It died between two of its questions, where nobody sees it go: that takes a minute.
+		end=$((SECONDS + 60 + PATIENCE))
+		rm -f "$DIR/daemon.stuck"
+		until api POST /api/admin/backup && [ "$STATUS" = 202 ]; do
+			[ $SECONDS -lt $end ] || fail_with "$BODY"
+		done
+		goes_through
+	done
+	want 202
+	goes_through
 }
 
 @test "base files, and what is used" {
