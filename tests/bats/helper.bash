@@ -12,6 +12,7 @@
 REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 BUILD=${BUILD:-$REPO/build}
 PATIENCE=${PATIENCE:-20} # seconds that anything may take
+SOON=$([ -z "${VALGRIND:-}" ] && echo 0.4 || echo 8) # seconds after which what there is has come
 REPORT=pmr-1             # what paths without a slash in front belong to
 bats_require_minimum_version 1.5.0
 # A sanitizer that finds something must not look like an ordinary exit.

@@ -92,7 +92,7 @@ updates() {
 	[ "$output" = 1 ]
 	run -0 pmr-watch --as olga -S 1h30m -n 1 -F %s
 	[ "$output" = 1 ]
-	run -124 pmr-watch --as olga -S 2100-01-01T00:00:00Z -W 0.3
+	run -124 pmr-watch --as olga -S 2100-01-01T00:00:00Z -W "$SOON"
 	[ -z "$output" ]
 	run -64 pmr-watch -S yesterday
 	run -64 pmr-watch -S 2020-99-99T00:00:00Z
@@ -115,9 +115,9 @@ updates() {
 	pmr-send --as eddy <<<"$comment" >"$DIR/ack"
 	run -0 pmr-watch --as olga -S 0 -t comment_added -n 1 -F '%u: %p'
 	[ "$output" = 'eddy: Why?' ]
-	run -124 pmr-watch --as olga -S 0 -t '!participant_joined,!session_started' --user '!eddy' -W 0.5 -F %t
+	run -124 pmr-watch --as olga -S 0 -t '!participant_joined,!session_started' --user '!eddy' -W "$SOON" -F %t
 	[ "$output" = section_update ]
-	run -124 pmr-watch --as olga -S 0 --section intro -t comment_added -t section_update -W 0.5 -F '%t %p'
+	run -124 pmr-watch --as olga -S 0 --section intro -t comment_added -t section_update -W "$SOON" -F '%t %p'
 	[ "$output" = $'section_update Hello\ncomment_added Why?' ]
 	run -64 pmr-watch --as olga -t nonsense
 }
@@ -150,7 +150,7 @@ updates() {
 	[[ $output == *'"type":"checkpoint"'* ]]
 	[ "$(jq -r .session_id <<<"${lines[0]}")" = "$SESSION" ]
 	head -n 1 <<<"$output" >"$cur"
-	run -124 pmr-watch --as olga --cursor-file "$cur" -t comment_added -W 0.3
+	run -124 pmr-watch --as olga --cursor-file "$cur" -t comment_added -W "$SOON"
 	[[ $output != *'"type":"comment_added"'* ]]
 	run -0 pmr-watch --as olga -S 0 --cursor-file /dev/null -n 1 -F %s
 	[ "$output" = 1 ]
@@ -161,7 +161,7 @@ updates() {
 	printf '{"session_id":"%s","seq":2,"hash":"%064d"}' "$SESSION" 7 >"$cur"
 	run -76 pmr-watch --as olga --cursor-file "$cur" --strict
 	[[ $output == *'hash_mismatch'* ]]
-	run -124 pmr-watch --as olga --cursor-file "$cur" -W 0.3
+	run -124 pmr-watch --as olga --cursor-file "$cur" -W "$SOON"
 	[[ $output == *'hash_mismatch'* && $output == *'"type":"checkpoint"'* ]]
 	run -76 pmr-watch --as olga -S 1000 --strict
 	echo '{}' >"$cur"
@@ -376,7 +376,7 @@ ack six null null" ] || fail_with "$output"
 	run -0 pmr-send --as eddy --ref once <<<"$comment"
 	[[ $output == *'"duplicate":true'* ]]
 	run -64 pmr-send --as eddy --ref twice <<<"$comment"$'\n'"$comment"
-	run -124 pmr-watch --as olga -S 0 -t comment_added -W 0.3 -F %s
+	run -124 pmr-watch --as olga -S 0 -t comment_added -W "$SOON" -F %s
 	[ "${#lines[@]}" = 1 ]
 	run -0 pmr-send --dry-run <<<'{"type":"comment_added","ref":"r"}'
 	[ "$output" = '{"type":"comment_added","ref":"r"}' ]
@@ -385,7 +385,7 @@ ack six null null" ] || fail_with "$output"
 @test "send: a watch can be fed to it; refs say where events come from" {
 	printf '%s\n' "$comment" "${comment/\{/\{\"ref\":\"own\",}" | pmr-send --as eddy >"$DIR/ack"
 	printf '%s\n' "${comment/\{/\{\"ref\":\"own\",}" | pmr-send --as cora >"$DIR/ack"
-	pmr-watch --as olga -S 0 -W 0.5 >"$DIR/events" || [ $? = 124 ]
+	pmr-watch --as olga -S 0 -W "$SOON" >"$DIR/events" || [ $? = 124 ]
 	local from=$SESSION
 	REPORT=pmr-2 start
 	run -0 pmr-send --as eddy -r pmr-2 "$DIR/events"
@@ -415,7 +415,7 @@ ack six null null" ] || fail_with "$output"
 	say "$comment" "$comment"
 	eof
 	tool_end 0
-	run -124 pmr-watch --as olga -S 0 -t comment_added -W 0.3 -F %s
+	run -124 pmr-watch --as olga -S 0 -t comment_added -W "$SOON" -F %s
 	[ "${#lines[@]}" = 3 ]
 }
 
@@ -466,7 +466,7 @@ ack six null null" ] || fail_with "$output"
 	pmr-watch --as olga -S 0 -t section_update --user eddy -n 40000 >"$DIR/events"
 	cmp <(jq -r .data.changes.content "$DIR/lines") <(jq -r .changes.content "$DIR/events")
 	cmp <(jq -r .seq "$DIR/acks") <(jq -r .seq "$DIR/events")
-	run -124 pmr-watch --as olga -S "$(tail -n 1 "$DIR/events" | jq .seq)" -t section_update -W 0.3
+	run -124 pmr-watch --as olga -S "$(tail -n 1 "$DIR/events" | jq .seq)" -t section_update -W "$SOON"
 	[ -z "$output" ]
 }
 
@@ -556,7 +556,7 @@ ack six null null" ] || fail_with "$output"
 	hear_until '"type":"ack"'
 	eof
 	tool_end 0
-	run -124 pmr-watch --as olga -S 0 -t comment_added -W 0.3 -F %s
+	run -124 pmr-watch --as olga -S 0 -t comment_added -W "$SOON" -F %s
 	[ "${#lines[@]}" = 3 ]
 }
 
