@@ -221,7 +221,7 @@ tsan:
 	BUILD=$(abspath build-tsan) CC=clang SANITIZED=thread sh tests/run.sh unit sim fuzz bats
 
 # target: valgrind     the C and process tests under valgrind: no error, nothing lost
-VALGRIND = /usr/bin/valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --vgdb=no
+VALGRIND = /usr/bin/valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --vgdb=no
 valgrind:
 	@sh dist/install-packages.sh valgrind
 	$(MAKE) all test-programs

@@ -79,10 +79,10 @@ static int write_use(const json_t *used, struct collab_err *e)
 		rc = tool_file_open(&f, path, e);
 	if (!rc)
 		rc = tool_file_write(&f, text, strlen(text), e);
+	free(text);
 	if (!rc)
 		rc = tool_file_keep(&f, e);
 	tool_file_release(&f);
-	free(text);
 	return rc;
 }
 

@@ -117,10 +117,10 @@ static int write_file(const char *file, const json_t *object, struct collab_err 
 		rc = tool_file_write(&f, text, strlen(text), e);
 	if (!rc)
 		rc = tool_file_write(&f, "\n", 1, e);
+	free(text);
 	if (!rc)
 		rc = tool_file_keep(&f, e);
 	tool_file_release(&f);
-	free(text);
 	return rc;
 }
 

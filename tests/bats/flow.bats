@@ -151,7 +151,7 @@ crowd() {
 		ws_ask typist "{\"type\":\"section_update\",\"data\":{\"section_id\":\"typed\",\"base_seq\":$SEQ,\"changes\":{\"delta\":[\"$x\"]}}}" '"type":"ack"'
 	done
 	ws_close typist
-	hammer add watcher 100 user=vera "query=content=full&since=$SEQ"
+	hammer add watcher $((${#VALGRIND} > 0 ? 20 : 100)) user=vera "query=content=full&since=$SEQ"
 	undelayed
 	hammer settle
 	# A state takes 3 MB; not each of them may have one.
