@@ -464,7 +464,7 @@ static void test_reads_beside_writes(void)
  */
 
 struct ack {
-	int who;
+	int64_t who; /* no padding: it goes through a pipe */
 	int64_t seq;
 };
 
