@@ -181,7 +181,7 @@ DEPS = gcc libc6-dev pkg-config libuv1-dev libhttp-parser-dev libcurl4-openssl-d
        libsqlite3-dev libjose-dev libssl-dev libinih-dev libsmartcols-dev libncurses-dev
 DEPS_RUN = sqlite3 jq curl
 DEPS_BENCH = libwebsockets-dev $(DEPS_RUN) procps
-DEPS_CHECK = tmux bats bats-support bats-assert jq sqlite3 curl mandoc strace perl clang \
+DEPS_CHECK = tmux bats bats-support bats-assert jq sqlite3 curl mandoc strace perl clang iproute2 \
              libclang-rt-14-dev clang-format binutils procps openssl python3-minimal git pkg-config systemd \
              zsh fish bash-completion diffutils debhelper dpkg-dev fakeroot
 
