@@ -69,11 +69,11 @@ interrupted() {
 	interrupted "$DIR/b" TERM 143 pmr-admin backup --force "$DIR/b"
 }
 
-# stuck_backup: the daemon's copy is stuck, and the tool waits for it.
+# stuck_backup [OPTION]...: the daemon's copy is stuck, and the tool waits for it.
 stuck_backup() {
 	rm -f "$DIR/daemon.stuck.in"
 	touch "$DIR/daemon.stuck"
-	tool pmr-admin backup "$DIR/b"
+	tool pmr-admin "$@" backup "$DIR/b"
 	until_there "$DIR/daemon.stuck.in"
 	[ -e "$DIR/data/backup.tmp" ]
 }
@@ -125,7 +125,11 @@ goes_through() {
 @test "a backup whose tool is killed makes room too" {
 	local round end
 	for round in 1 2 3; do
-		stuck_backup
+		stuck_backup -v
+		# It has asked how far it is, and sleeps.
+		until grep -q 'GET .*wait=' "$DIR/err" && [ "$(ps -o stat= -p "$TOOL")" = S ]; do
+			kill -0 "$TOOL"
+		done
 		kill -KILL "$TOOL"
 		ended 137
 		rm "$DIR"/b.*
