@@ -28,11 +28,12 @@ teardown() {
 }
 
 @test "collabd(8)" {
-	# A daemon that is to be started by hand is put in the background, and ends with the script.
+	# A daemon that is to be started by hand is put in the background, and ends with the script, but
+	# not before it has begun.
 	echo "trap 'kill \$(jobs -p); wait' EXIT" >>rc
 	export XDG_RUNTIME_DIR=$DIR
 	rm -f ready
-	page collabd.8 "s|/tmp/c|$DIR/c|g" 's|--listen none$|& \&|' '$a echo "$serving"'
+	page collabd.8 "s|/tmp/c|$DIR/c|g" "s|--listen none\$|& \& until [ -S $DIR/c/socket ]; do :; done|" '$a echo "$serving"'
 	jq -e .pid out >/dev/null
 }
 
