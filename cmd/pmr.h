@@ -32,7 +32,6 @@ struct pmr_screen {
 	FILE *out;
 	int width;
 	bool color;
-	long long now; /* seconds since 1970 */
 };
 
 /* ---- words ------------------------------------------------------------------------------------
@@ -45,7 +44,7 @@ struct pmr_screen {
 char *pmr_clean(const char *text, size_t len, bool one_line);
 
 /* "now", "5 min ago", "in 30 s" of an RFC 3339 time; another text is copied. */
-void pmr_ago(const struct pmr_screen *s, const char *timestamp, char *out, size_t size);
+void pmr_ago(const char *timestamp, char *out, size_t size);
 
 /* Whether a member of this name is a time. */
 bool pmr_is_time(const char *name);

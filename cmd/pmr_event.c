@@ -128,7 +128,7 @@ bool pmr_put_event(const struct pmr_screen *s, const json_t *event, bool relativ
 		return false;
 	told = strcmp(type, "ack") == 0 || strcmp(type, "error") == 0;
 	if (when && relative)
-		pmr_ago(s, when, time, sizeof time);
+		pmr_ago(when, time, sizeof time);
 	else if (when)
 		pmr_clock(when, time, sizeof time);
 	name = words_of(who ? who : json_object_get(event, "user_id"));

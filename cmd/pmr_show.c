@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "pmr.h"
@@ -234,7 +233,7 @@ int pmr_show(const char *path, char **argv, const struct pmr_show *how)
 	int fd = -1, status;
 
 	set_locale();
-	w.screen = (struct pmr_screen){stdout, width_of_terminal(), wants_color(), time(NULL)};
+	w.screen = (struct pmr_screen){stdout, width_of_terminal(), wants_color()};
 	w.tool = start_tool(path, argv, &fd);
 	if (w.tool < 0) {
 		(void)fprintf(stderr, "pmr: cannot start %s: %s\n", path, strerror(errno));

@@ -126,8 +126,7 @@ static char *list_of(const json_t *array)
 }
 
 /* Gives what stands in a cell. */
-static char *cell(const struct pmr_screen *s, const json_t *value, enum form form,
-                  const char *words)
+static char *cell(const json_t *value, enum form form, const char *words)
 {
 	const char *text = json_string_value(value), *bar = words ? strchr(words, '|') : NULL;
 	char buf[WHEN_BYTES];
@@ -151,7 +150,7 @@ static char *cell(const struct pmr_screen *s, const json_t *value, enum form for
 		return strdup(buf);
 	}
 	if (form == AS_AGO) {
-		pmr_ago(s, text, buf, sizeof buf);
+		pmr_ago(text, buf, sizeof buf);
 		return strdup(buf);
 	}
 	return pmr_clean(
@@ -233,7 +232,7 @@ void pmr_put_table(const struct pmr_screen *s, const struct pmr_view *view, cons
 
 		for (int n = 0; line && n < len; n++) {
 			const struct column *c = &view->columns[n];
-			char *text = cell(s, json_object_get(row, c->member), c->form, c->words);
+			char *text = cell(json_object_get(row, c->member), c->form, c->words);
 
 			if (scols_line_refer_data(line, (size_t)n, text))
 				free(text);
@@ -256,7 +255,7 @@ void pmr_put_object(const struct pmr_screen *s, const json_t *object)
 	{
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 		char *key = pmr_clean(name, strlen(name), true);
-		char *text = cell(s, value, pmr_is_time(name) ? AS_AGO : AS_TEXT, NULL);
+		char *text = cell(value, pmr_is_time(name) ? AS_AGO : AS_TEXT, NULL);
 
 		if (!line || scols_line_refer_data(line, 0, key))
 			free(key);

@@ -59,7 +59,7 @@ static time_t seconds_of(const char *timestamp)
 	return (time_t)(day * DAY + tm.tm_hour * HOUR + tm.tm_min * MINUTE + tm.tm_sec);
 }
 
-void pmr_ago(const struct pmr_screen *s, const char *timestamp, char *out, size_t size)
+void pmr_ago(const char *timestamp, char *out, size_t size)
 {
 	static const struct {
 		long long from, unit;
@@ -69,7 +69,7 @@ void pmr_ago(const struct pmr_screen *s, const char *timestamp, char *out, size_
 		{2 * HOUR, HOUR, "h"},     {2 * MINUTE, MINUTE, "min"},  {1, 1, "s"},
 	};
 	time_t then = seconds_of(timestamp);
-	long long away = s->now - (long long)then;
+	long long away = (long long)time(NULL) - (long long)then;
 	long long n = away < 0 ? -away : away;
 
 	if (then < 0) {
