@@ -46,6 +46,13 @@ struct exchange {
 /* The request's entry, after hub_request made the exchange. */
 void rest_begin(struct exchange *x);
 
+/* Its route, once it is known who asks. */
+void rest_dispatch(struct exchange *x);
+
+/* Whether the request's origin, which it has, may come here: a configured one, or the server's own.
+ */
+bool exchange_origin_allowed(const struct exchange *x);
+
 /* Continue when x->room is live (at once, or later). */
 void exchange_with_room(struct exchange *x, struct room *room, void (*then)(struct exchange *x));
 
