@@ -146,6 +146,24 @@ static void test_locked_conflict(void)
 
 /* ---- limits -------------------------------------------------------------------------------- */
 
+/* Below a limit that was lowered to less than there is, what becomes no larger is taken. */
+static void lowered_section_bytes(struct world *w)
+{
+	static const struct line lowered[] = {
+		{"ed",
+	         "section_update{'section_id':'another','changes':{'content':'1234567890123'}}",
+	         "'version':18"},
+		{"ed",
+	         "section_update{'section_id':'another','changes':{'content':'12345678901234'}}",
+	         "!section_too_large"},
+		{"ed", "section_update{'section_id':'another','changes':{'content':'123456789'}}",
+	         "'version':19"},
+	};
+
+	w->limits.section_bytes = 10;
+	PLAY(w, "section_bytes lowered", lowered);
+}
+
 static void test_section_bytes(void)
 {
 	static const struct line story[] = {
@@ -196,24 +214,13 @@ static void test_section_bytes(void)
 	         "section_update{'section_id':'another','changes':{'content':'1234567890123'}}",
 	         "'version':17"},
 	};
-	static const struct line lowered[] = {
-		{"ed",
-	         "section_update{'section_id':'another','changes':{'content':'1234567890123'}}",
-	         "'version':18"},
-		{"ed",
-	         "section_update{'section_id':'another','changes':{'content':'12345678901234'}}",
-	         "!section_too_large"},
-		{"ed", "section_update{'section_id':'another','changes':{'content':'123456789'}}",
-	         "'version':19"},
-	};
 	struct world w;
 
 	world_init(&w);
 	w.limits.section_bytes = 20;
 	world_start(&w, STRATEGY_LAST_WRITE_WINS, "text");
 	PLAY(&w, "section_bytes", story);
-	w.limits.section_bytes = 10;
-	PLAY(&w, "section_bytes lowered", lowered);
+	lowered_section_bytes(&w);
 	w.limits.section_bytes = 0;
 	check(&w, "ed", "section_update{'section_id':'another','changes':{'k':'12345678901234'}}",
 	      "'version':20", "no limit");
