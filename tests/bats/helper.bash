@@ -57,24 +57,18 @@ daemon_start() {
 # daemon_start_with_clock [FLAG]...: the same, with a wall clock that `clock` can put forward.
 daemon_start_with_clock() {
 	scratch
-	[ -f "$DIR/clock" ] || clock +0s
-	faked
-	daemon_start -e "$FAKED" "$@"
+	fault_file clock
+	daemon_start -e "$FAULTY" "$@"
 }
 
-# faked: FAKED is what makes a command believe of the time what `clock` says (preload/clock.c).
-faked() {
-	FAKED="env LD_PRELOAD=$BUILD/tests/clock.so CLOCK_FILE=$DIR/clock"
-}
-
-# clock OFFSET [STEADY [STEP]]: from now on it is so much later ("+1d4h30m2s") than it is, and the
-# monotonic clock so many seconds ahead; each reading of them puts them STEP nanoseconds forward.
+# clock OFFSET [STEADY [STEP]]: for what is behind FAULTY it is so much later ("+1d4h30m2s") than it
+# is, and the monotonic clock so many seconds ahead; each reading puts both STEP nanoseconds forward.
 clock() {
 	local wall=${1//d/*86400+}
 	wall=${wall//h/*3600+}
 	wall=${wall//m/*60+}
-	perl -e 'sysopen F, shift, 66 and print F pack("q3", @ARGV) and close F or die' \
-		"$DIR/clock" "$((${wall//s/+} 0))" "${2:-0}" "${3:-0}"
+	fault_file clock
+	fault 6 "$((${wall//s/+} 0))" "${2:-0}" "${3:-0}"
 }
 
 # daemon_wait: the daemon ends by itself or by a signal; its status is returned (128 + n).
@@ -429,14 +423,14 @@ hammer_end() {
 # preload/preload.h.
 fault_file() {
 	FAULT=$DIR/fault
-	head -c 64 /dev/zero >"$FAULT"
+	[ -e "$FAULT" ] || head -c 72 /dev/zero >"$FAULT"
 	FAULTY="env LD_PRELOAD=$BUILD/tests/$1.so FAULT_FILE=$FAULT"
 }
 
-# fault NUMBER VALUE: set one of its numbers.
+# fault NUMBER VALUE...: set one of its numbers, and those that follow.
 fault() {
-	perl -e 'open F, "+<", $ARGV[0] and seek(F, 8 * $ARGV[1], 0) and print F pack("q", $ARGV[2]) and close F or die' \
-		"$FAULT" "$1" "$2"
+	perl -e 'open F, "+<", shift and seek(F, 8 * shift, 0) and print F pack("q*", @ARGV) and close F or die' \
+		"$FAULT" "$@"
 }
 
 # faulted NUMBER: one of its numbers, to VALUE.

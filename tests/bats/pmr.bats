@@ -53,9 +53,8 @@ teardown() {
 	shows 'COMMENT  ' 'open  Why hello?' Cora
 	on_terminal NO_COLOR=1 pmr member list -r "$REPORT"
 	shows 'eddy editor'
-	faked
 	clock +2h
-	on_terminal NO_COLOR=1 $FAKED pmr member list -r "$REPORT"
+	on_terminal NO_COLOR=1 $FAULTY pmr member list -r "$REPORT"
 	shows '2 h ago'
 	on_terminal NO_COLOR=1 pmr section list -r "$REPORT"
 	shows SECTION 'Hello'

@@ -15,7 +15,7 @@ setup() {
 	# More than a pipe, a socket and a request hold at once.
 	jq -cn 'range(12) | {type:"section_update",data:{section_id:"s\(.)",changes:{content:("x" * 300000)}}}' |
 		pmr-send --as olga -r "$REPORT" >/dev/null
-	faked
+	fault_file clock
 	for where in terminal file quiet; do
 		mkdir "$DIR/$where"
 	done
@@ -64,7 +64,7 @@ told() {
 			cat <&7
 		} >"$DIR/$where/out" 3>&- 4>&- &
 		MEANWHILE=$!
-		runs $where "$FAKED pmr-session export -r $REPORT $q >$DIR/pipe"
+		runs $where "$FAULTY pmr-session export -r $REPORT $q >$DIR/pipe"
 		wait $MEANWHILE
 		told $where events
 		cmp <(pmr-session export -r "$REPORT") "$DIR/$where/out"
@@ -93,7 +93,7 @@ told() {
 				rm -r "$DIR/data"
 				daemon_start
 			fi
-			runs $where "$FAKED $command $q <$DIR/pipe >$DIR/$where/out"
+			runs $where "$FAULTY $command $q <$DIR/pipe >$DIR/$where/out"
 			wait $MEANWHILE
 			case $where:$command in
 			terminal:pmr-session*) [[ $OUT =~ [0-9]+" bytes"$'\e[K' ]] || fail_with "$OUT" ;;
@@ -119,7 +119,7 @@ told() {
 		} 3>&- 4>&- &
 		MEANWHILE=$!
 		: >"$DIR/shown"
-		runs $where "$FAKED pmr-admin backup $q $DIR/$where/b >$DIR/$where/out"
+		runs $where "$FAULTY pmr-admin backup $q $DIR/$where/b >$DIR/$where/out"
 		wait $MEANWHILE
 		told $where 'pages copied'
 		[ -s "$DIR/$where/b" ]
@@ -127,7 +127,7 @@ told() {
 }
 
 @test "collabd --fsck and --restore" {
-	local where fast="$FAKED collabd --config /dev/null --data-dir"
+	local where fast="$FAULTY collabd --config /dev/null --data-dir"
 	clock +0s 0 2000000000
 	seq 1100 | jq -c '{type:"section_update",data:{section_id:"w",changes:{content:"\(.)"}}}' |
 		pmr-send --as olga -r "$REPORT" >/dev/null

@@ -1,12 +1,15 @@
 /*
  * What is preloaded into a real daemon obeys numbers in a file that the test writes and that is
- * mapped here: FAULT_FILE, eight of 64 bits.
+ * mapped here: FAULT_FILE, nine of 64 bits.
  *	0  memory: the n-th allocation from now fails (1: the next); 0: none
  *	1  disk: a sum of bits, see fault.c
  *	2  allocations that were made to fail (counted here, as what follows)
  *	3  calls below the database that were
  *	4  allocations
  *	5  users looked up
+ *	6  seconds that the time of day is ahead, see clock.c
+ *	7  seconds that the monotonic clock is
+ *	8  nanoseconds that each reading of either puts both forward
  */
 #ifndef TESTS_PRELOAD_H
 #define TESTS_PRELOAD_H
@@ -17,7 +20,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { NUMBERS = 8, MEMORY = 0, DISK, MEMORY_FAILED, DISK_FAILED, ALLOCATIONS, USERS };
+enum {
+	MEMORY,
+	DISK,
+	MEMORY_FAILED,
+	DISK_FAILED,
+	ALLOCATIONS,
+	USERS,
+	CLOCK_WALL,
+	CLOCK_STEADY,
+	CLOCK_STEP,
+	NUMBERS
+};
 
 static int64_t before_main[NUMBERS];
 static int64_t *numbers = before_main;
